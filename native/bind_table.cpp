@@ -1,0 +1,116 @@
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string_view.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <cerrno>
+#include <memory>
+#include <tuple>
+
+#include "table.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using feedmill::table::Segment;
+using feedmill::table::SlotRules;
+using feedmill::table::Table;
+using feedmill::table::TableStats;
+
+namespace {
+
+using Ids = nb::ndarray<const std::uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Offsets = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Gradients = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Rows = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using SegmentTuple = std::tuple<std::uint32_t, float, float, float, float>;
+using SlotTuple = std::tuple<std::uint32_t, std::vector<SegmentTuple>, std::uint32_t, std::optional<std::int64_t>>;
+
+std::span<const std::uint64_t> span_of(const Ids& ids) { return {ids.data(), ids.shape(0)}; }
+std::span<const std::int64_t> span_of(const Offsets& offsets) { return {offsets.data(), offsets.shape(0)}; }
+
+// Runs without the interpreter's lock, so that other Python threads go on while this one computes or waits.
+template <class Action>
+auto released(Action action) {
+  nb::gil_scoped_release release;
+  return action();
+}
+
+void construct(Table* table, std::uint64_t seed, const std::vector<SlotTuple>& slots) {
+  SlotRules rules;
+  for (const auto& [number, parts, admission, time_to_live] : slots) {
+    std::vector<Segment> segments;
+    for (const auto& part : parts) segments.push_back(std::make_from_tuple<Segment>(part));
+    rules.add(number, segments, admission, time_to_live);
+  }
+  new (table) Table(seed, std::move(rules));
+}
+
+nb::ndarray<nb::numpy, std::uint64_t, nb::ndim<1>> touched(const Table& table, std::uint64_t since) {
+  auto ids = std::make_unique<std::vector<std::uint64_t>>(released([&] { return table.touched(since); }));
+  auto* kept = ids.get();
+  nb::capsule owner(ids.release(), [](void* p) noexcept { delete static_cast<std::vector<std::uint64_t>*>(p); });
+  return {kept->data(), {kept->size()}, owner};
+}
+
+void system_error_as_os_error(const std::exception_ptr& raised, void*) {
+  try {
+    std::rethrow_exception(raised);
+  } catch (const std::system_error& error) {
+    errno = error.code().value();
+    PyErr_SetFromErrno(PyExc_OSError);
+  }
+}
+
+}  // namespace
+
+void bind_table(nb::module_& m) {
+  nb::register_exception_translator(system_error_as_os_error);
+
+  nb::class_<Table>(m, "Table")
+      .def("__init__", construct, "seed"_a, "slots"_a)
+      .def("__len__", [](const Table& table) { return released([&] { return table.size(); }); })
+      .def_prop_ro("version", [](const Table& table) { return released([&] { return table.version(); }); })
+      .def("dimension_of", [](const Table& table, const Ids& ids) { return table.rules().dimension_of(span_of(ids)); },
+           "ids"_a.noconvert())
+      .def("lookup",
+           [](const Table& table, const Ids& ids, const Rows& out) {
+             released([&] { table.lookup(span_of(ids), static_cast<std::uint32_t>(out.shape(1)), out.data()); });
+           },
+           "ids"_a.noconvert(), "out"_a.noconvert())
+      .def("pooled_lookup",
+           [](const Table& table, const Ids& ids, const Offsets& offsets, bool mean, const Rows& out) {
+             released([&] {
+               table.pooled_lookup(span_of(ids), span_of(offsets), mean, static_cast<std::uint32_t>(out.shape(1)),
+                                   out.data());
+             });
+           },
+           "ids"_a.noconvert(), "offsets"_a.noconvert(), "mean"_a, "out"_a.noconvert())
+      .def("update",
+           [](Table& table, const Ids& ids, const Offsets& offsets, const Gradients& gradients, bool mean,
+              std::int64_t now) {
+             released([&] {
+               table.update(span_of(ids), span_of(offsets), gradients.data(),
+                            static_cast<std::uint32_t>(gradients.shape(1)), mean, now);
+             });
+           },
+           "ids"_a.noconvert(), "offsets"_a.noconvert(), "gradients"_a.noconvert(), "mean"_a, "now"_a)
+      .def("touched", touched, "since"_a)
+      .def("expire", [](Table& table, std::int64_t now) { return released([&] { return table.expire(now); }); },
+           "now"_a)
+      .def("stats",
+           [](const Table& table) {
+             const TableStats s = released([&] { return table.stats(); });
+             return std::make_tuple(s.rows, s.waiting, s.bytes, s.learned_bytes, s.load);
+           })
+      .def("write", [](const Table& table, int file, const nb::bytes& head) {
+             const std::string_view view(head.c_str(), head.size());
+             released([&] { table.write(file, view); });
+           },
+           "file"_a, "head"_a)
+      .def("read", [](Table& table, int file, std::size_t head_bytes) {
+             released([&] { table.read(file, head_bytes); });
+           },
+           "file"_a, "head_bytes"_a);
+}

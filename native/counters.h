@@ -1,0 +1,95 @@
+// Decayed counters: for each key, how many impressions there were and what followed, under several half-lives.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "flat_map.h"
+
+namespace feedmill {
+
+class Counters {
+ public:
+  // half_lives in milliseconds; 0 never decays. A key has `stride()` floats: for each half-life the count of
+  // impressions and a sum for each outcome, as of the latest time at which it was added to.
+  Counters(std::vector<double> half_lives, size_t outcomes) : half_lives_(std::move(half_lives)), outcomes_(outcomes) {}
+
+  size_t stride() const { return half_lives_.size() * (1 + outcomes_); }
+  size_t size() const { return index_.size(); }
+
+  // The state of a key decayed to `now`; zeros for a key that was never added.
+  void read(uint64_t key, int64_t now, float* out) const {
+    const uint32_t row = key ? index_.find(key) : FlatMap::kNone;
+    if (row == FlatMap::kNone) {
+      for (size_t i = 0; i < stride(); ++i) out[i] = 0.0f;
+      return;
+    }
+    const float* state = &states_[row * stride()];
+    const double elapsed = double(now - times_[row]);
+    for (size_t h = 0; h < half_lives_.size(); ++h) {
+      const double keep = decay(elapsed, half_lives_[h]);
+      for (size_t i = 0; i <= outcomes_; ++i) {
+        const size_t at = h * (1 + outcomes_) + i;
+        out[at] = float(state[at] * keep);
+      }
+    }
+  }
+
+  // Add `count` impressions with these outcomes at `now`. What comes late is added as if it had decayed since then.
+  void add(uint64_t key, int64_t now, float count, const float* outcomes) {
+    if (key == 0) return;
+    const uint32_t row = index_.insert(key);
+    if (row == times_.size()) {
+      keys_.push_back(key);
+      times_.push_back(now);
+      states_.resize(states_.size() + stride(), 0.0f);
+    }
+    float* state = &states_[row * stride()];
+    const double elapsed = double(now - times_[row]);
+    for (size_t h = 0; h < half_lives_.size(); ++h) {
+      float* part = state + h * (1 + outcomes_);
+      const double keep = elapsed > 0 ? decay(elapsed, half_lives_[h]) : 1.0;
+      const double weight = elapsed < 0 ? decay(-elapsed, half_lives_[h]) : 1.0;
+      part[0] = float(part[0] * keep + weight * count);
+      for (size_t o = 0; o < outcomes_; ++o) part[1 + o] = float(part[1 + o] * keep + weight * outcomes[o]);
+      // A float counts exactly up to 2^24: halving in time keeps the rates right for ever.
+      if (part[0] > kMost) {
+        for (size_t i = 0; i <= outcomes_; ++i) part[i] *= 0.5f;
+      }
+    }
+    if (elapsed > 0) times_[row] = now;
+  }
+
+  const std::vector<uint64_t>& keys() const { return keys_; }
+  const std::vector<int64_t>& times() const { return times_; }
+  const std::vector<float>& states() const { return states_; }
+
+  // Throws std::invalid_argument for keys that repeat or are 0.
+  void load(const uint64_t* keys, const int64_t* times, const float* states, size_t n) {
+    index_ = FlatMap::of(keys, n);
+    keys_.assign(keys, keys + n);
+    times_.assign(times, times + n);
+    states_.assign(states, states + n * stride());
+  }
+
+  size_t bytes() const {
+    return index_.bytes() + keys_.capacity() * 8 + times_.capacity() * 8 + states_.capacity() * 4;
+  }
+
+ private:
+  static constexpr float kMost = 8388608.0f;
+
+  static double decay(double elapsed, double half_life) {
+    return half_life > 0 && elapsed > 0 ? std::exp2(-elapsed / half_life) : 1.0;
+  }
+
+  std::vector<double> half_lives_;
+  size_t outcomes_;
+  FlatMap index_;
+  std::vector<uint64_t> keys_;
+  std::vector<int64_t> times_;
+  std::vector<float> states_;
+};
+
+}  // namespace feedmill

@@ -1,0 +1,123 @@
+"""Records: everything that changes what Feedmill knows, in one envelope.
+
+A record is immutable. It is stored as a MessagePack array, so fields are only ever added at the end, with a default.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["event", "user", "item", "relation", "retraction", "served", "seen", "heartbeat"]
+Scalar = str | int | float | bool | None
+
+SCHEMA_VERSION = 1
+
+
+class Audience(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who may see an item, and how often. Empty means everybody, without a limit."""
+
+    users: tuple[str, ...] = ()
+    attributes: dict[str, tuple[str, ...]] = {}
+    """For each named user attribute, the values that may see the item."""
+    max_views: int | None = None
+    """How often one user may see it."""
+
+
+class Item(msgspec.Struct, frozen=True, omit_defaults=True, tag="item"):
+    """What the application says of an item. An upsert carries all of it."""
+
+    title: str = ""
+    author_id: str | None = None
+    created_at: int | None = None
+    """UTC milliseconds."""
+    expires_at: int | None = None
+    """UTC milliseconds; from then on the item is in no feed."""
+    categories: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    text: str = ""
+    duration: float | None = None
+    """Seconds."""
+    embedding: tuple[float, ...] | None = None
+    attributes: dict[str, Scalar] = {}
+    visible: bool = True
+    audience: Audience | None = None
+
+
+class User(msgspec.Struct, frozen=True, omit_defaults=True, tag="user"):
+    """What the application says of a user. An upsert carries all of it."""
+
+    created_at: int | None = None
+    interests: tuple[str, ...] = ()
+    """Tags, categories or topics that the user has declared."""
+    attributes: dict[str, Scalar] = {}
+
+
+class ServedItem(msgspec.Struct, frozen=True, array_like=True):
+    """One position of a served page."""
+
+    item_id: str
+    position: int
+    source: str
+    score: float
+    predictions: dict[str, float] = {}
+    probability: float | None = None
+    """Where exploration chose the item: the probability that it did. None at positions that are deterministic."""
+    features: bytes | None = None
+    """The features that ranked it, as `feedmill.stream.features.pack` writes them."""
+
+
+class Served(msgspec.Struct, frozen=True, omit_defaults=True, tag="served"):
+    """A page that was answered to a request."""
+
+    items: tuple[ServedItem, ...]
+    surface: str = "feed"
+    state_position: int = 0
+    """The log position up to which the features were folded."""
+    policy_version: str = ""
+    arms: dict[str, str] = {}
+
+
+Body = Item | User | Served
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True):
+    """One record of the log.
+
+    `event`: `subject` did `action` to `object`, with `value` where the action has one (seconds watched, stars).
+    `seen`: `object` was shown to `subject`; `outcomes` holds what the user did with it, where the source has joined
+    that already (imports of impression logs). `served`: `body` is the page of `request_id`. `item`, `user`: `body` is
+    the whole of what is known of `object` or `subject` from now on. `relation`: `subject` is `action` (follows,
+    blocks) of `object`, until a `retraction` of the same; a `retraction` with action `delete` removes the user or item.
+    `heartbeat`: only moves the log's watermark to `timestamp`.
+    """
+
+    kind: Kind
+    timestamp: int
+    """When it happened, UTC milliseconds."""
+    subject: str = ""
+    object: str = ""
+    action: str = ""
+    value: float | None = None
+    event_id: str = ""
+    """The idempotency key. Empty where the record cannot be recognised again."""
+    request_id: str = ""
+    context: dict[str, Scalar] = {}
+    outcomes: dict[str, float] | None = None
+    """Action to value, on `seen` records of sources that know what followed; None where actions come later."""
+    body: Body | None = None
+    received_at: int = 0
+    subject_kind: str = "user"
+    object_kind: str = "item"
+    tenant: str = ""
+    schema_version: int = SCHEMA_VERSION
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Record)
+
+encode_record = _encoder.encode
+"""A record to the bytes that the log keeps."""
+decode_record = _decoder.decode
+"""The bytes that the log keeps to a record."""

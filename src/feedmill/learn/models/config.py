@@ -1,0 +1,50 @@
+"""The shapes of the models and how they learn: apart from the models, so that reading them does not load torch."""
+
+from __future__ import annotations
+
+import msgspec
+
+from feedmill.domain.errors import ConfigError
+
+
+class RankerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The ranker's shape and how it learns."""
+
+    slots: tuple[str, ...] = ()
+    """Features that are slots; empty takes all that the feature configuration has."""
+    dimension: int = 8
+    """Of the vectors that interact."""
+    hidden: tuple[int, ...] = (32,)
+    linear_learning_rate: float = 0.02
+    vector_learning_rate: float = 0.01
+    initial_scale: float = 0.05
+    """Vectors start uniform within this; weights start at zero."""
+    dense_learning_rate: float = 0.0007
+    admission: int = 1
+    """At which occurrence an id gets a row."""
+    time_to_live_days: float | None = None
+    """After how long without an update a row may be dropped."""
+
+    def __post_init__(self) -> None:
+        if self.dimension < 1 or any(width < 1 for width in self.hidden):
+            raise ConfigError("ranker.dimension and the widths of ranker.hidden must be at least 1")
+        for name in ("linear_learning_rate", "vector_learning_rate", "dense_learning_rate"):
+            if not 0 < getattr(self, name) <= 10:
+                raise ConfigError(f"ranker.{name}: {getattr(self, name)} must be above 0 and at most 10")
+
+
+class TwoTowerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The shape of the towers and how they learn."""
+
+    dimension: int = 32
+    user_slots: tuple[str, ...] = ("user", "history", "interests", "user_attributes")
+    item_slots: tuple[str, ...] = ("item", "author", "tags")
+    learning_rate: float = 0.1
+    initial_scale: float = 0.1
+    """Vectors start uniform within this."""
+
+    def __post_init__(self) -> None:
+        if self.dimension < 1:
+            raise ConfigError("retrieval.dimension must be at least 1")
+        if not 0 < self.learning_rate <= 10:
+            raise ConfigError(f"retrieval.learning_rate: {self.learning_rate} must be above 0 and at most 10")

@@ -1,0 +1,75 @@
+"""The multi-task ranker: a linear part, field interactions and a small network, with a head an objective.
+
+Every slot's row holds a weight for each objective and a vector. The logit of an objective is the sum of
+
+- its rate over everything (log-odds; the first dense columns), so that a new model predicts base rates,
+- the linear weights of all slots and of the dense columns,
+- the pairwise interactions of the vectors (factorization machine; Rendle, 2010), weighed for each objective,
+- a network over vectors, dense columns and interactions (as in DeepFM; Guo et al., 2017), shared up to its last layer.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from feedmill.domain.errors import ConfigError
+from feedmill.domain.slots import Segment, Slot, SlotRegistry
+from feedmill.learn.models.config import RankerConfig
+from feedmill.stream.features.config import FeatureConfig
+from feedmill.stream.features.schema import Schema, make_schema, sources
+
+
+def ranker_schema(registry: SlotRegistry, features: FeatureConfig, config: RankerConfig, objectives: int) -> Schema:
+    """The slots of the ranker; raises ConfigError for a slot that the feature configuration does not have."""
+    known = sources(features)
+    for name in config.slots:
+        if name not in known:
+            raise ConfigError(f"ranker.slots: {name!r} is no feature; known are {', '.join(known)}")
+    segments = (
+        Segment(objectives, config.linear_learning_rate),
+        Segment(config.dimension, config.vector_learning_rate, initial_scale=config.initial_scale),
+    )
+    days = config.time_to_live_days
+    return make_schema(
+        registry, features, "ranker", config.slots or tuple(known), segments, dense=True, admission=config.admission,
+        time_to_live=None if days is None else round(days * 24 * 3600 * 1000),
+    )  # fmt: skip
+
+
+class Ranker(nn.Module):
+    """The dense part of the ranker; the rows come from the table."""
+
+    def __init__(self, config: RankerConfig, slots: tuple[Slot, ...], dense_columns: int, objectives: int) -> None:
+        super().__init__()
+        self.slots = slots
+        self.objectives = objectives
+        self.dense_columns = dense_columns
+        inputs = dense_columns - objectives
+        self.linear = nn.Linear(inputs, objectives)
+        self.interactions = nn.Linear(config.dimension, objectives, bias=False)
+        layers: list[nn.Module] = []
+        width = len(slots) * config.dimension + inputs + config.dimension
+        for hidden in config.hidden:
+            layers += [nn.Linear(width, hidden), nn.ReLU()]
+            width = hidden
+        head = nn.Linear(width, objectives)
+        self.network = nn.Sequential(*layers, head)
+        # A new model predicts base rates: whatever is not learned yet adds nothing.
+        for zeroed in (self.linear.weight, self.linear.bias, head.weight, head.bias):
+            nn.init.zeros_(zeroed)
+        nn.init.constant_(self.interactions.weight, 0.1)
+
+    def forward(
+        self,
+        rows: torch.Tensor,  # float32 [n, slots, objectives + dimension]
+        dense: torch.Tensor,  # float32 [n, dense_columns]
+    ) -> torch.Tensor:  # float32 [n, objectives]
+        """Logits of binary objectives, values of regressed ones."""
+        base, inputs = dense[:, : self.objectives], dense[:, self.objectives :]
+        weights, vectors = rows[:, :, : self.objectives], rows[:, :, self.objectives :]
+        total = vectors.sum(1)
+        pairs = 0.5 * (total * total - (vectors * vectors).sum(1))
+        logits: torch.Tensor = base + weights.sum(1) + self.linear(inputs) + self.interactions(pairs)
+        logits += self.network(torch.cat([vectors.flatten(1), inputs, pairs], 1))
+        return logits

@@ -1,0 +1,138 @@
+"""What the methods of a table accept."""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from feedmill.domain.batches import Float32s, Int64s
+from feedmill.domain.errors import InvalidArgument
+from feedmill.domain.ids import MAX_SLOT, UInt64s
+from feedmill.domain.slots import Segment, Slot
+
+MAX_DIMENSION = 4096
+MAX_ADMISSION = (1 << 15) - 1
+EARLIEST = -(1 << 47)
+"""The year -2490, in UTC milliseconds."""
+LATEST = (1 << 48) - 1
+"""The year 10889."""
+_LARGEST = 1e6
+"""Of a learning rate, an initial scale or an l2: within it no value of a row can overflow."""
+
+
+def checked_slots(slots: Iterable[Slot]) -> tuple[Slot, ...]:
+    """The slots by number; raises InvalidArgument, naming the slot, where a table cannot be made of them."""
+    ordered = tuple(sorted(slots, key=lambda slot: slot.number))
+    if not ordered:
+        raise InvalidArgument("slots: a table needs at least one")
+    for one, other in itertools.pairwise(ordered):
+        if one.number == other.number:
+            raise InvalidArgument(f"slots: {one.name!r} and {other.name!r} share the number {one.number}")
+    for slot in ordered:
+        _check_slot(slot)
+    return ordered
+
+
+def checked_seed(seed: int) -> int:
+    """The seed, 0 to 2^64 - 1."""
+    return _integer("seed", seed, 0, (1 << 64) - 1)
+
+
+def checked_time(now: int) -> int:
+    """A time that a row can carry."""
+    return _integer("now", now, EARLIEST, LATEST)
+
+
+def checked_version(since: int) -> int:
+    """A version of some table."""
+    return _integer("since", since, 0, (1 << 64) - 1)
+
+
+def checked_ids(ids: UInt64s) -> UInt64s:
+    """uint64 [n], contiguous."""
+    _check_array("ids", ids, np.uint64, 1)
+    return np.ascontiguousarray(ids)
+
+
+def checked_offsets(offsets: Int64s) -> Int64s:
+    """int64 [b + 1], contiguous and not empty."""
+    _check_array("offsets", offsets, np.int64, 1)
+    if len(offsets) == 0:
+        raise InvalidArgument("offsets: must begin with 0, and is empty")
+    return np.ascontiguousarray(offsets)
+
+
+def checked_gradients(gradients: Float32s, bags: int) -> Float32s:
+    """float32 [bags, dim], contiguous."""
+    _check_array("gradients", gradients, np.float32, 2)
+    if len(gradients) != bags:
+        raise InvalidArgument(f"gradients: has {len(gradients)} rows for {bags} bags")
+    return np.ascontiguousarray(gradients)
+
+
+def is_mean(pooling: str) -> bool:
+    """Whether a pooling divides by the length of the bag."""
+    if pooling not in ("sum", "mean"):
+        raise InvalidArgument(f"pooling: is {pooling!r}; it must be 'sum' or 'mean'")
+    return pooling == "mean"
+
+
+def chosen_dimension(told: int, dimension: int | None, dimensions: frozenset[int]) -> int:
+    """The dimension of a lookup: the one asked for, else the one that the ids tell (0 where none does)."""
+    if dimension is not None:
+        if dimension not in dimensions:
+            raise InvalidArgument(f"dimension: no slot of the table has the dimension {dimension}")
+        return dimension
+    if told:
+        return told
+    if len(dimensions) > 1:
+        raise InvalidArgument(f"ids: all are 0, and slots have the dimensions {sorted(dimensions)}; pass dimension=")
+    return next(iter(dimensions))
+
+
+def _check_slot(slot: Slot) -> None:
+    where = f"slot {slot.name!r}"
+    _integer(f"{where}: number", slot.number, 1, MAX_SLOT)
+    _integer(f"{where}: admission", slot.admission, 1, MAX_ADMISSION)
+    if slot.time_to_live is not None:
+        _integer(f"{where}: time_to_live", slot.time_to_live, 1, LATEST)
+    for segment in slot.segments:
+        _check_segment(where, segment)
+    if not 1 <= slot.dimension <= MAX_DIMENSION:
+        raise InvalidArgument(f"{where}: has {slot.dimension} columns; it must have 1 to {MAX_DIMENSION}")
+
+
+def _check_segment(where: str, segment: Segment) -> None:
+    _integer(f"{where}: width", segment.width, 1, MAX_DIMENSION)
+    for name in ("learning_rate", "initial_scale", "l2"):
+        value = getattr(segment, name)
+        if not 0 <= value <= _LARGEST:
+            raise InvalidArgument(f"{where}: {name} is {value}; it must lie between 0 and {_LARGEST:g}")
+    # The first gradient may be 0, and is divided by its root.
+    if not 1e-30 <= segment.initial_accumulator <= 1e30:
+        raise InvalidArgument(
+            f"{where}: initial_accumulator is {segment.initial_accumulator}; it must lie between 1e-30 and 1e30"
+        )
+
+
+def _integer(name: str, value: int, least: int, most: int) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise InvalidArgument(f"{name}: is {value!r}, not an integer") from None
+    if not least <= number <= most:
+        raise InvalidArgument(f"{name}: is {number}; it must lie between {least} and {most}")
+    return number
+
+
+def _check_array(name: str, array: Any, dtype: type[np.generic], dimensions: int) -> None:
+    if not isinstance(array, np.ndarray):
+        raise InvalidArgument(f"{name}: is a {type(array).__name__}, not a NumPy array")
+    if array.dtype != dtype or array.ndim != dimensions:
+        raise InvalidArgument(
+            f"{name}: is {array.dtype} of {array.ndim} dimensions; it must be {np.dtype(dtype)} of {dimensions}"
+        )

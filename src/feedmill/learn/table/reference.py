@@ -1,0 +1,261 @@
+"""A table in NumPy that says what is right: one id at a time, and not meant to be fast."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from feedmill.domain.batches import Float32s, Int64s
+from feedmill.domain.errors import InvalidArgument
+from feedmill.domain.ids import VALUE_BITS, UInt64s
+from feedmill.domain.slots import Segment, Slot
+from feedmill.learn.table import arguments
+from feedmill.learn.table.protocol import Pooling, Table, TableStats
+from feedmill.learn.table.snapshot_file import Head, opened, written_aside
+
+LARGEST_GRADIENT = 1e15
+_GOLDEN = 0x9E3779B97F4A7C15
+_64_BITS = (1 << 64) - 1
+_STATE = struct.Struct("<QQQ")
+_ROW = struct.Struct("<QQq")
+_WAITING = struct.Struct("<QQq")
+_CHECKSUM = struct.Struct("<Q")
+
+
+def mix(word: int) -> int:
+    """The output function of SplitMix64 (Steele, Lea and Flood, 2014, "Fast splittable pseudorandom generators")."""
+    word = (word ^ (word >> 30)) * 0xBF58476D1CE4E5B9 & _64_BITS
+    word = (word ^ (word >> 27)) * 0x94D049BB133111EB & _64_BITS
+    return word ^ (word >> 31)
+
+
+def initial_vector(seed: int, feature_id: int, slot: Slot) -> Float32s:
+    """The vector that a feature id starts from: float32 [dim].
+
+    Column c takes word c of the SplitMix64 stream that the seed and the id begin; its top 24 bits are a number in
+    [-1, 1), which is multiplied by the `initial_scale` of the column's segment.
+    """
+    start = mix(feature_id ^ mix((seed + _GOLDEN) & _64_BITS))
+    words = (mix((start + (column + 1) * _GOLDEN) & _64_BITS) for column in range(slot.dimension))
+    units = np.array([(word >> 40) / (1 << 23) - 1 for word in words], dtype=np.float32)
+    return _columns(slot, "initial_scale") * units
+
+
+@dataclass(slots=True)
+class _Row:
+    values: Float32s
+    accumulators: Float32s
+    version: int
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    occurrences: int
+    time: int
+
+
+class ReferenceTable(Table):
+    """A dictionary of rows.
+
+    The protocol `Table` says what each method does. Not for use by several threads; memory and time a row are a
+    hundred times those of `EmbeddingTable`.
+    """
+
+    def __init__(self, slots: Iterable[Slot], seed: int = 0) -> None:
+        """An empty table of these slots. Raises InvalidArgument, naming the slot, where one cannot be used."""
+        self._head = Head(arguments.checked_seed(seed), arguments.checked_slots(slots))
+        self._slots = {slot.number: slot for slot in self._head.slots}
+        self._dimensions = frozenset(slot.dimension for slot in self._head.slots)
+        self._rows: dict[int, _Row] = {}
+        """In the order of their last change."""
+        self._waiting: dict[int, _Waiting] = {}
+        self._version = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def version(self) -> int:
+        return self._version
+
+    def stats(self) -> TableStats:
+        reserved = sum(row.values.nbytes + row.accumulators.nbytes for row in self._rows.values())
+        return TableStats(len(self._rows), len(self._waiting), reserved, 0.0, 0.0)
+
+    def lookup(self, ids: UInt64s, dimension: int | None = None) -> Float32s:
+        ids = arguments.checked_ids(ids)
+        rows = np.zeros((len(ids), self._dimension(ids, dimension)), dtype=np.float32)
+        for position, row in enumerate(self._found(ids, rows.shape[1])):
+            if row is not None:
+                rows[position] = row.values
+        return rows
+
+    def pooled_lookup(
+        self, ids: UInt64s, offsets: Int64s, pooling: Pooling = "sum", dimension: int | None = None
+    ) -> Float32s:
+        ids = arguments.checked_ids(ids)
+        offsets = arguments.checked_offsets(offsets)
+        mean = arguments.is_mean(pooling)
+        rows = np.zeros((len(offsets) - 1, self._dimension(ids, dimension)), dtype=np.float32)
+        found = self._found(ids, rows.shape[1])
+        for bag, (begin, end) in enumerate(_bags(offsets, len(ids))):
+            for row in found[begin:end]:
+                if row is not None:
+                    rows[bag] += row.values
+            if mean and end > begin:
+                rows[bag] /= np.float32(end - begin)
+        return rows
+
+    def update(self, ids: UInt64s, offsets: Int64s, gradients: Float32s, pooling: Pooling = "sum", *, now: int) -> None:
+        ids = arguments.checked_ids(ids)
+        offsets = arguments.checked_offsets(offsets)
+        gradients = arguments.checked_gradients(gradients, len(offsets) - 1)
+        mean = arguments.is_mean(pooling)
+        now = arguments.checked_time(now)
+        self._found(ids, gradients.shape[1])
+        bags = _bags(offsets, len(ids))
+        if not np.all(np.abs(gradients) <= LARGEST_GRADIENT):
+            raise InvalidArgument("gradients: one is not finite or not within 1e15")
+        sums: dict[int, Float32s] = {}
+        occurrences: dict[int, int] = {}
+        for (begin, end), gradient in zip(bags, gradients, strict=True):
+            share = gradient / np.float32(end - begin) if mean and end > begin else gradient
+            for feature_id in ids[begin:end].tolist():
+                if feature_id:
+                    sums[feature_id] = sums.get(feature_id, np.float32(0)) + share
+                    occurrences[feature_id] = occurrences.get(feature_id, 0) + 1
+        self._version += 1
+        for feature_id, gradient in sums.items():
+            row = self._rows.pop(feature_id, None) or self._admitted(feature_id, occurrences[feature_id], now)
+            if row is not None:
+                _adagrad(self._slot(feature_id), row, gradient)
+                row.version = self._version
+                row.time = max(row.time, now)
+                self._rows[feature_id] = row
+
+    def touched(self, since: int) -> UInt64s:
+        if arguments.checked_version(since) > self._version:
+            raise InvalidArgument(f"since: is {since}, and the table is at version {self._version}")
+        return np.array([key for key, row in self._rows.items() if row.version > since], dtype=np.uint64)
+
+    def expire(self, now: int) -> int:
+        now = arguments.checked_time(now)
+        before = len(self._rows)
+        self._rows = {key: row for key, row in self._rows.items() if not self._is_old(key, row.time, now)}
+        self._waiting = {key: one for key, one in self._waiting.items() if not self._is_old(key, one.time, now)}
+        return before - len(self._rows)
+
+    def snapshot(self, path: str | os.PathLike[str]) -> None:
+        content = bytearray(self._head.encode())
+        content += _STATE.pack(self._version, len(self._rows), len(self._waiting))
+        for key, row in self._rows.items():
+            content += _ROW.pack(key, row.version, row.time) + row.values.tobytes() + row.accumulators.tobytes()
+        for key, waiting in sorted(self._waiting.items()):
+            content += _WAITING.pack(key, waiting.occurrences, waiting.time)
+        content += _CHECKSUM.pack(crc64(content))
+        with written_aside(Path(path)) as file:
+            file.write(content)
+
+    def restore(self, path: str | os.PathLike[str]) -> None:
+        with opened(Path(path), self._head) as (file, head_bytes):
+            content = file.read()
+            if len(content) < head_bytes + _STATE.size + _CHECKSUM.size:
+                raise ValueError("it ends too early")
+            if _CHECKSUM.unpack(content[-_CHECKSUM.size :]) != (crc64(content[: -_CHECKSUM.size]),):
+                raise ValueError("its checksum is wrong")
+            self._version, rows, waiting = _STATE.unpack_from(content, head_bytes)
+            at = head_bytes + _STATE.size
+            self._rows = {}
+            for _ in range(rows):
+                key, version, time = _ROW.unpack_from(content, at)
+                dimension = self._slot(key).dimension
+                columns = np.frombuffer(content, np.float32, 2 * dimension, at + _ROW.size).copy()
+                self._rows[key] = _Row(columns[:dimension], columns[dimension:], version, time)
+                at += _ROW.size + columns.nbytes
+            self._waiting = {
+                key: _Waiting(occurrences, time)
+                for key, occurrences, time in _WAITING.iter_unpack(content[at : at + waiting * _WAITING.size])
+            }
+
+    def _dimension(self, ids: UInt64s, dimension: int | None) -> int:
+        told = next((self._slot(key).dimension for key in ids.tolist() if key), 0) if dimension is None else 0
+        return arguments.chosen_dimension(told, dimension, self._dimensions)
+
+    def _slot(self, feature_id: int) -> Slot:
+        number = feature_id >> VALUE_BITS
+        if number not in self._slots:
+            raise InvalidArgument(f"ids: {feature_id} is of slot {number}, which the table was not made with")
+        return self._slots[number]
+
+    def _found(self, ids: UInt64s, dimension: int) -> list[_Row | None]:
+        """The row of each id; raises InvalidArgument where one belongs to no slot of this dimension."""
+        if dimension not in self._dimensions:
+            raise InvalidArgument(f"no slot of the table has the dimension {dimension}")
+        for key in ids.tolist():
+            if key and self._slot(key).dimension != dimension:
+                raise InvalidArgument(f"ids: {key} has the dimension {self._slot(key).dimension}, not {dimension}")
+        return [self._rows.get(key) for key in ids.tolist()]
+
+    def _admitted(self, feature_id: int, occurrences: int, now: int) -> _Row | None:
+        """A new row for an id that has none, if it has now occurred often enough."""
+        slot = self._slot(feature_id)
+        before = self._waiting.pop(feature_id, _Waiting(0, now))
+        occurrences += before.occurrences
+        if occurrences < slot.admission:
+            self._waiting[feature_id] = _Waiting(occurrences, max(before.time, now))
+            return None
+        values = initial_vector(self._head.seed, feature_id, slot)
+        return _Row(values, _columns(slot, "initial_accumulator"), self._version, now)
+
+    def _is_old(self, feature_id: int, time: int, now: int) -> bool:
+        time_to_live = self._slot(feature_id).time_to_live
+        return time_to_live is not None and now - time >= time_to_live
+
+
+def crc64(content: bytes | bytearray) -> int:
+    """CRC-64/XZ.
+
+    >>> hex(crc64(b"123456789"))  # the check value of the catalogue of CRC algorithms
+    '0x995dc9bbdf1939fa'
+    """
+    crc = _64_BITS
+    for byte in content:
+        crc = _CRC_TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+    return crc ^ _64_BITS
+
+
+def _crc_table() -> Iterator[int]:
+    for byte in range(256):
+        crc = byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0xC96C5795D7870F42 if crc & 1 else 0)
+        yield crc
+
+
+_CRC_TABLE = tuple(_crc_table())
+
+
+def _bags(offsets: Int64s, ids: int) -> list[tuple[int, int]]:
+    if offsets[0] != 0 or offsets[-1] != ids or np.any(offsets[1:] < offsets[:-1]):
+        raise InvalidArgument(f"offsets: must go from 0 to {ids}, the number of ids, and never decrease")
+    bounds = offsets.tolist()
+    return list(itertools.pairwise(bounds))
+
+
+def _columns(slot: Slot, field: str) -> Float32s:
+    """A number of the segments, by column: float32 [dim]."""
+    segments: tuple[Segment, ...] = slot.segments
+    return np.array([getattr(s, field) for s in segments for _ in range(s.width)], dtype=np.float32)
+
+
+def _adagrad(slot: Slot, row: _Row, gradient: Float32s) -> None:
+    gradient = gradient + _columns(slot, "l2") * row.values
+    row.accumulators += gradient * gradient
+    row.values -= _columns(slot, "learning_rate") * gradient / np.sqrt(row.accumulators)

@@ -1,0 +1,117 @@
+"""The collisionless embedding table, in native code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import numpy as np
+
+from feedmill import _native
+from feedmill.domain.batches import Float32s, Int64s
+from feedmill.domain.errors import InvalidArgument
+from feedmill.domain.ids import UInt64s
+from feedmill.domain.slots import Slot
+from feedmill.learn.table import arguments
+from feedmill.learn.table.protocol import Pooling, Table, TableStats
+from feedmill.learn.table.snapshot_file import Head, opened, written_aside
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class EmbeddingTable(Table):
+    """A row for every feature id that is worth one, without collisions (Monolith, arXiv 2209.07663, section 2.1).
+
+    The protocol `Table` says what each method does. No method holds the interpreter's
+    lock while it works. A find costs about two cache misses, asked for ahead; a row never moves, and growing stops no
+    reader for longer than one update.
+
+    >>> import numpy as np
+    >>> from feedmill.domain.ids import feature_id
+    >>> from feedmill.domain.slots import Segment, Slot
+    >>> table = EmbeddingTable([Slot(1, "demo/user", (Segment(width=2, learning_rate=0.5, initial_accumulator=9.0),))])
+    >>> ids = np.array([feature_id(1, 7), feature_id(1, 8)], dtype=np.uint64)
+    >>> table.lookup(ids[:1])
+    array([[0., 0.]], dtype=float32)
+    >>> table.update(ids, np.array([0, 2]), np.array([[4.0, 0.0]], dtype=np.float32), now=1_651_161_600_000)
+    >>> table.lookup(ids[:1])  # -0.5 * 4 / sqrt(9 + 4 * 4)
+    array([[-0.4,  0. ]], dtype=float32)
+    >>> table.pooled_lookup(ids, np.array([0, 2]))
+    array([[-0.8,  0. ]], dtype=float32)
+    >>> len(table), table.version, table.touched(since=0) == ids
+    (2, 1, array([ True,  True]))
+    """
+
+    def __init__(self, slots: Iterable[Slot], seed: int = 0) -> None:
+        """An empty table of these slots. Raises InvalidArgument, naming the slot, where one cannot be used."""
+        self._head = Head(arguments.checked_seed(seed), arguments.checked_slots(slots))
+        self._dimensions = frozenset(slot.dimension for slot in self._head.slots)
+        self._rows = _native.Table(self._head.seed, [_native_slot(slot) for slot in self._head.slots])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def version(self) -> int:
+        return self._rows.version
+
+    def stats(self) -> TableStats:
+        rows, waiting, reserved, learned, load = self._rows.stats()
+        return TableStats(rows, waiting, reserved, (reserved - learned) / rows if rows else 0.0, load)
+
+    def lookup(self, ids: UInt64s, dimension: int | None = None) -> Float32s:
+        ids = arguments.checked_ids(ids)
+        rows = np.empty((len(ids), self._dimension(ids, dimension)), dtype=np.float32)
+        _refused(self._rows.lookup, ids, rows)
+        return rows
+
+    def pooled_lookup(
+        self, ids: UInt64s, offsets: Int64s, pooling: Pooling = "sum", dimension: int | None = None
+    ) -> Float32s:
+        ids = arguments.checked_ids(ids)
+        offsets = arguments.checked_offsets(offsets)
+        mean = arguments.is_mean(pooling)
+        rows = np.empty((len(offsets) - 1, self._dimension(ids, dimension)), dtype=np.float32)
+        _refused(self._rows.pooled_lookup, ids, offsets, mean, rows)
+        return rows
+
+    def update(self, ids: UInt64s, offsets: Int64s, gradients: Float32s, pooling: Pooling = "sum", *, now: int) -> None:
+        ids = arguments.checked_ids(ids)
+        offsets = arguments.checked_offsets(offsets)
+        gradients = arguments.checked_gradients(gradients, len(offsets) - 1)
+        mean = arguments.is_mean(pooling)
+        _refused(self._rows.update, ids, offsets, gradients, mean, arguments.checked_time(now))
+
+    def touched(self, since: int) -> UInt64s:
+        return _refused(self._rows.touched, arguments.checked_version(since))
+
+    def expire(self, now: int) -> int:
+        return self._rows.expire(arguments.checked_time(now))
+
+    def snapshot(self, path: str | os.PathLike[str]) -> None:
+        with written_aside(Path(path)) as file:
+            self._rows.write(file.fileno(), self._head.encode())
+
+    def restore(self, path: str | os.PathLike[str]) -> None:
+        with opened(Path(path), self._head) as (file, head_bytes):
+            self._rows.read(file.fileno(), head_bytes)
+
+    def _dimension(self, ids: UInt64s, dimension: int | None) -> int:
+        told = _refused(self._rows.dimension_of, ids) if dimension is None else 0
+        return arguments.chosen_dimension(told, dimension, self._dimensions)
+
+
+def _native_slot(slot: Slot) -> _native.TableSlot:
+    segments = [(s.width, s.learning_rate, s.initial_accumulator, s.initial_scale, s.l2) for s in slot.segments]
+    return slot.number, segments, slot.admission, slot.time_to_live
+
+
+def _refused(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """A native call, whose refusals become InvalidArgument."""
+    try:
+        return call(*args, **kwargs)
+    except ValueError as error:
+        raise InvalidArgument(str(error)) from None

@@ -1,0 +1,53 @@
+"""What learning is configured by."""
+
+from __future__ import annotations
+
+import msgspec
+
+from feedmill.domain.errors import ConfigError
+from feedmill.domain.objectives import Action, Objective
+from feedmill.learn.models.config import RankerConfig, TwoTowerConfig
+from feedmill.stream.features.config import FeatureConfig
+from feedmill.stream.joiner import JoinConfig
+
+
+class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the trainer goes over the log."""
+
+    seed: int = 0
+    """Of the initial parameters and of the items that are drawn as negatives."""
+    batch: int = 256
+    """A step takes at most this many records."""
+    snapshot_steps: int = 1000
+    """A snapshot is taken after this many steps, and at the end."""
+    keep_snapshots: int = 2
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**63:
+            raise ConfigError(f"training.seed: {self.seed} must be 0 or more, and less than 2^63")
+        for name in ("batch", "snapshot_steps", "keep_snapshots"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"training.{name}: {getattr(self, name)} must be at least 1")
+
+
+class LearningConfig(msgspec.Struct, frozen=True):
+    """Everything that parameters depend on, besides the log."""
+
+    actions: dict[str, Action]
+    objectives: dict[str, Objective]
+    features: FeatureConfig = FeatureConfig()
+    join: JoinConfig = JoinConfig()
+    ranker: RankerConfig = RankerConfig()
+    retrieval: TwoTowerConfig = TwoTowerConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    def digest(self) -> bytes:
+        """The same for two configurations exactly when they make the same parameters of the same log."""
+        parts = msgspec.to_builtins(self)
+        # The order of objectives is that of the model's heads; actions have none.
+        parts["actions"] = sorted(parts["actions"].items())
+        for irrelevant in ("snapshot_steps", "keep_snapshots"):
+            del parts["training"][irrelevant]
+        for objective in parts["objectives"].values():
+            del objective["weight"]
+        return msgspec.json.encode(parts)

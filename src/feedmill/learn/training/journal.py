@@ -1,0 +1,71 @@
+"""The journal of steps: which records each step took, on disk before the step is applied.
+
+An entry is 32 bytes: number of the step, position of its first record, how many records, and a checksum, which is
+seeded with what the learner is. What a crash left half-written at the end is not an entry, nor is what another learner
+has written.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+from typing import NamedTuple
+
+import xxhash
+
+from feedmill.stream.files import storage_errors, sync_directory
+
+_FIELDS = struct.Struct("<QQQ")
+_CHECK = struct.Struct("<Q")
+_SIZE = _FIELDS.size + _CHECK.size
+
+
+class Entry(NamedTuple):
+    """A step that was about to be applied."""
+
+    number: int
+    position: int
+    records: int
+
+
+def _encode(entry: Entry, learner: int) -> bytes:
+    fields = _FIELDS.pack(*entry)
+    return fields + _CHECK.pack(xxhash.xxh3_64_intdigest(fields, learner))
+
+
+class Journal:
+    """A new file of entries, to append to."""
+
+    def __init__(self, path: Path, learner: int) -> None:
+        """Make the file, in place of any that is there. `learner` tells learners apart: 64 bits."""
+        self._path = path
+        self._learner = learner
+        with storage_errors(path):
+            self._file = path.open("wb")
+            sync_directory(path.parent)
+
+    def append(self, entry: Entry) -> None:
+        """Returns when the entry is on disk; raises StorageError when it cannot be."""
+        with storage_errors(self._path):
+            self._file.write(_encode(entry, self._learner))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read_journal(path: Path, learner: int) -> list[Entry]:
+    """The entries up to the first that is incomplete or another learner's; none where there is no file."""
+    if not path.exists():
+        return []
+    with storage_errors(path):
+        content = path.read_bytes()
+    entries = []
+    for start in range(0, len(content) - _SIZE + 1, _SIZE):
+        entry = Entry(*_FIELDS.unpack_from(content, start))
+        if content[start : start + _SIZE] != _encode(entry, learner):
+            break
+        entries.append(entry)
+    return entries

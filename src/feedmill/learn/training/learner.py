@@ -1,0 +1,158 @@
+"""The learner: records in log order become state, examples and parameters."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from feedmill.domain.batches import Examples, Features, Float32s
+from feedmill.domain.errors import SnapshotError
+from feedmill.domain.records import Record
+from feedmill.domain.slots import SlotRegistry
+from feedmill.learn.models.ranker import ranker_schema
+from feedmill.learn.models.two_tower import tower_schemas
+from feedmill.learn.table.table import EmbeddingTable
+from feedmill.learn.training.ahead import one_ahead
+from feedmill.learn.training.config import LearningConfig
+from feedmill.learn.training.ranking import RankerLearner
+from feedmill.learn.training.retrieving import Liked, TwoTowerLearner
+from feedmill.stream.files import storage_errors
+from feedmill.stream.joiner import Joiner
+from feedmill.stream.state.feedback import FeedbackReader
+from feedmill.stream.state.snapshot import load_state, save_state
+from feedmill.stream.state.state import Emit, Folded, State, StateConfig
+
+TABLE = "table.bin"
+DENSE = "dense.pt"
+JOINER = "joiner.msgpack"
+
+
+class Step(NamedTuple):
+    """What one step did."""
+
+    examples: Examples
+    predictions: Float32s
+    """float32 [examples, O]: of the parameters from before the examples were learned."""
+    learned: bool
+    """False where the learner was frozen."""
+
+
+class _Prepared(NamedTuple):
+    """What folding and joining a batch of records gave."""
+
+    examples: Examples
+    liked: Liked | None
+    frozen: bool
+
+
+class Learner:
+    """State, joiner, table and models as of one place in the log.
+
+    `step` is deterministic: the same records in the same steps give the same parameters, bit for bit, with one torch
+    thread. It draws no random numbers; initial parameters and drawn items are functions of the configured seed.
+    """
+
+    def __init__(self, config: LearningConfig, registry: SlotRegistry, *, learn_retrieval: bool = True) -> None:
+        self.config = config
+        self.frozen = False
+        """While set, parameters stay as they are; state goes on."""
+        seed = config.training.seed
+        reader = FeedbackReader(config.actions, config.objectives)
+        self.state = State(StateConfig(config.features, reader, frozenset(config.join.served_means_seen), seed))
+        schema = ranker_schema(registry, config.features, config.ranker, len(config.objectives))
+        self.joiner = Joiner(config.join, self.state, schema)
+        towers = tower_schemas(registry, config.features, config.retrieval)
+        # A slot may stand in both towers.
+        slots = {slot.number: slot for each in (schema, *towers) for slot in each.slots}
+        self.table = EmbeddingTable(slots.values(), seed)
+        dense_columns = self.state.native.dense_columns
+        self.ranker = RankerLearner(
+            config.ranker, schema, tuple(config.objectives.values()), dense_columns, self.table, seed
+        )
+        self.towers = TwoTowerLearner(*towers, self.table)
+        self._learns_retrieval = learn_retrieval
+        self._emit = [Emit(schema.view, "examples")]
+        if learn_retrieval:
+            self._emit += [Emit(towers[0].view, "liked"), Emit(towers[1].view, "liked")]
+
+    @property
+    def digest(self) -> bytes:
+        """The same for two learners exactly when one can go on from the other's snapshot."""
+        return self.config.digest() + (b"" if self._learns_retrieval else b" without retrieval")
+
+    def step(self, records: Sequence[Record]) -> Step:
+        """Fold records, join them, predict the examples that this completes, and learn from those."""
+        return self._learn(self._prepare(records))
+
+    def run(self, batches: Iterator[Sequence[Record]]) -> Iterator[Step]:
+        """`step` for each batch, with the same results; a batch is folded while the one before it is learned.
+
+        State is ahead of the parameters until the last step: take a snapshot only when there are no more.
+        """
+        return map(self._learn, one_ahead(map(self._prepare, batches)))
+
+    def save(self, folder: Path) -> None:
+        """Write everything to files in `folder`. Raises StorageError when the disk refuses."""
+        with storage_errors(folder):
+            self.table.snapshot(folder / TABLE)
+            dense = {"model": self.ranker.model.state_dict(), "optimizer": self.ranker.optimizer.state_dict()}
+            torch.save(dense, folder / DENSE)
+            (folder / JOINER).write_bytes(self.joiner.dump())
+        save_state(self.state, folder)
+
+    def load(self, folder: Path) -> None:
+        """Make a new learner what `save` wrote.
+
+        Raises SnapshotError when the files are damaged; the learner is then of no further use.
+        """
+        load_state(self.state, folder)
+        self.table.restore(folder / TABLE)
+        try:
+            dense = torch.load(folder / DENSE, weights_only=True)
+            self.ranker.model.load_state_dict(dense["model"])
+            self.ranker.optimizer.load_state_dict(dense["optimizer"])
+            waiting = (folder / JOINER).read_bytes()
+        except (OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, pickle.UnpicklingError) as error:
+            raise SnapshotError(f"{folder}: the model cannot be read ({error})") from None
+        self.joiner.load(waiting)
+        self.towers.version += 1
+
+    def _prepare(self, records: Sequence[Record]) -> _Prepared:
+        folded = self.state.fold(records, self._emit)
+        examples = self.joiner.push(records, folded)
+        return _Prepared(examples, self._liked(folded) if self._learns_retrieval else None, self.frozen)
+
+    def _learn(self, prepared: _Prepared) -> Step:
+        examples, liked, frozen = prepared
+        size = self.config.training.batch
+        parts = [examples] if len(examples) <= size else _split(examples, size)
+        if frozen:
+            predictions = [self.ranker.predict(part.features) for part in parts if len(part)]
+        else:
+            predictions = [self.ranker.learn(part) for part in parts if len(part)]
+            if liked is not None:
+                self.towers.learn(liked)
+        empty = np.empty((0, len(self.config.objectives)), dtype=np.float32)
+        return Step(examples, np.concatenate([empty, *predictions]), learned=not frozen)
+
+    def _liked(self, folded: Folded) -> Liked:
+        (users, rows), (items, _) = folded.emitted[1], folded.emitted[2]
+        ordinals = folded.rows.items[rows]
+        popularity = self.state.native.positives(ordinals).astype(np.float32)
+        keys = self.state.catalog.items.keys[ordinals]
+        return Liked(users, items, popularity, keys, folded.rows.timestamps[rows])
+
+
+def _split(examples: Examples, size: int) -> list[Examples]:
+    parts = []
+    for start in range(0, len(examples), size):
+        rows = np.arange(start, min(start + size, len(examples)))
+        features: Features = examples.features.take(rows)
+        columns = (getattr(examples, name)[rows] for name in Examples.__dataclass_fields__ if name != "features")
+        parts.append(Examples(features, *columns))
+    return parts

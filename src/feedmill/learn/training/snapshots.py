@@ -1,0 +1,163 @@
+"""Snapshots of a learner: folders named for the step, whole or not there.
+
+    snapshots/
+      000000001000/          a snapshot, and `manifest.json` with a checksum of every file
+      000000001000.journal   steps after it
+
+A snapshot shortens what has to be learned again; the log is what counts. The journals reach back to the oldest snapshot
+that is kept, so that a damaged one costs time and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import xxhash
+
+from feedmill.domain.errors import HomeVersionError, SnapshotError
+from feedmill.learn.training.journal import Entry, Journal, read_journal
+from feedmill.stream.files import atomic_write, storage_errors, sync_directory
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What a snapshot is of."""
+
+    format_version: int
+    step: int
+    position: int
+    """Where the log is read on."""
+    config: str
+    """Digest of the configuration that the parameters depend on."""
+    files: dict[str, str]
+    """Name to XXH3 of the content, in hexadecimal."""
+
+
+class Snapshotted(Protocol):
+    """What can be written to a folder and made again from it: a learner, or something with a learner in it."""
+
+    @property
+    def digest(self) -> bytes:
+        """What two of them must share for one to be made again from the other's files."""
+        ...
+
+    def save(self, folder: Path) -> None: ...
+
+    def load(self, folder: Path) -> None: ...
+
+
+class Snapshots:
+    """The snapshots of one learner in a folder."""
+
+    def __init__(self, folder: Path, keep: int = 2) -> None:
+        self.folder = folder
+        self._keep = keep
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def save(self, learner: Snapshotted, step: int, position: int) -> None:
+        """Write a snapshot, and remove those that are no longer kept; on disk when this returns."""
+        path = self._path(step)
+        aside = path.with_suffix(".part")
+        with storage_errors(path):
+            # What a crash has left half-written.
+            for left in self.folder.glob("*.part"):
+                shutil.rmtree(left, ignore_errors=True)
+            aside.mkdir()
+            try:
+                learner.save(aside)
+                files = {file.name: _settled(file) for file in sorted(aside.iterdir())}
+                manifest = Manifest(FORMAT_VERSION, step, position, f"{_learner(learner):016x}", files)
+                atomic_write(aside / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+                shutil.rmtree(path, ignore_errors=True)
+                aside.replace(path)
+            except BaseException:
+                shutil.rmtree(aside, ignore_errors=True)
+                raise
+            sync_directory(self.folder)
+            # Before the first snapshot there is the beginning of the log to fall back on.
+            kept = [0, *self.steps()][-self._keep :]
+            for old in self.steps():
+                if old < kept[0]:
+                    self.remove(old)
+            for start in self._journals():
+                if start < kept[0]:
+                    self._journal(start).unlink(missing_ok=True)
+
+    def remove(self, step: int) -> None:
+        """Remove a snapshot; the journals stay."""
+        shutil.rmtree(self._path(step), ignore_errors=True)
+
+    def begin_journal(self, learner: Snapshotted, step: int) -> Journal:
+        """A new journal for the steps after `step`, which is the last of those that `journalled` gave."""
+        with storage_errors(self.folder):
+            for unreachable in self._journals():
+                if unreachable > step:
+                    self._journal(unreachable).unlink(missing_ok=True)
+        return Journal(self._journal(step), _learner(learner))
+
+    def steps(self) -> list[int]:
+        """The steps that there are snapshots of, oldest first."""
+        return sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdecimal())
+
+    def restore(self, learner: Snapshotted, step: int) -> Manifest:
+        """Make a new learner what it was after a step.
+
+        Raises SnapshotError, naming what is wrong; HomeVersionError for a snapshot that a newer Feedmill has written.
+        """
+        path = self._path(step)
+        try:
+            manifest = msgspec.json.decode((path / MANIFEST).read_bytes(), type=Manifest)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise SnapshotError(f"{path / MANIFEST}: cannot be read ({error})") from None
+        if manifest.format_version > FORMAT_VERSION:
+            raise HomeVersionError(f"{path}: of a newer Feedmill; upgrade, or remove it to learn again from the log")
+        if manifest.config != f"{_learner(learner):016x}":
+            raise SnapshotError(f"{path}: made with another configuration of features, objectives or models")
+        for name, digest in manifest.files.items():
+            if _digest(path / name) != digest:
+                raise SnapshotError(f"{path / name}: damaged or missing; remove the folder to use an older snapshot")
+        learner.load(path)
+        return manifest
+
+    def journalled(self, learner: Snapshotted, step: int) -> list[Entry]:
+        """The steps that were begun after a step (0: from the beginning), in order and without a gap."""
+        entries: list[Entry] = []
+        for start in self._journals():
+            for entry in read_journal(self._journal(start), _learner(learner)):
+                if entry.number == step + len(entries) + 1:
+                    entries.append(entry)
+        return entries
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"{step:012d}"
+
+    def _journal(self, step: int) -> Path:
+        return self.folder / f"{step:012d}.journal"
+
+    def _journals(self) -> list[int]:
+        return sorted(int(path.stem) for path in self.folder.glob("*.journal") if path.stem.isdecimal())
+
+
+def _learner(learner: Snapshotted) -> int:
+    return xxhash.xxh3_64_intdigest(learner.digest)
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return xxhash.xxh3_64_hexdigest(path.read_bytes())
+    except OSError:
+        return None
+
+
+def _settled(path: Path) -> str:
+    """The digest of a file, which is on disk now."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        return xxhash.xxh3_64_hexdigest(file.read())

@@ -1,0 +1,1 @@
+"""What was shown and done in, evidence out."""

@@ -1,0 +1,33 @@
+"""Logs: lines on standard error, at the level that FEEDMILL_LOG names."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any
+
+import structlog
+
+from feedmill.domain.errors import ConfigError
+
+VARIABLE = "FEEDMILL_LOG"
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def open_log() -> Any:
+    """The logger of a command. Raises ConfigError for a level that there is not."""
+    level = os.environ.get(VARIABLE, "info")
+    if level.lower() not in LEVELS:
+        raise ConfigError(f"{VARIABLE}: must be one of {', '.join(LEVELS)}, not {level!r}")
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level.lower()]),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    return structlog.get_logger()

@@ -1,0 +1,126 @@
+"""The home: a directory that holds everything that an embedded deployment keeps.
+
+    home.json        the version of this layout
+    feedmill.toml    the configuration, if there is one
+    log.sqlite       the log: the truth, from which all the rest can be made again
+    catalog.sqlite   users and items, as the log says they are
+    slots.json       the slot registry
+    snapshots/       what shortens the replay
+    rejects/         rows that imports could not read, with the reasons
+    replay/          what lets an interrupted `feedmill replay` go on
+
+Copying it while nothing runs is a backup; deleting it is an uninstall.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from feedmill import __version__
+from feedmill.domain.clock import Clock, SystemClock, format_time
+from feedmill.domain.errors import HomeError, HomeVersionError, StorageError
+from feedmill.stream.files import atomic_write, storage_errors, sync_directory
+
+FORMAT_VERSION = 1
+"""The version of the layout that this Feedmill writes. It rises when an older Feedmill could not read a home."""
+
+MARKER = "home.json"
+
+
+class HomeInfo(msgspec.Struct, frozen=True):
+    """What `home.json` says. Unknown fields are ignored, so that a newer home can still say its version."""
+
+    format_version: int
+    created_at: int
+    """UTC milliseconds."""
+    created_by: str = ""
+    """The version of Feedmill that made the home."""
+
+
+class Home:
+    """An open home.
+
+    Makes the directory, and its parents, when it does not exist or is empty, unless `create` is False.
+
+    Raises HomeError when the path is a file, a directory with something else in it, or (without `create`) nothing;
+    HomeVersionError when a newer Feedmill has written it; StorageError when it cannot be written.
+    """
+
+    def __init__(self, path: Path, *, create: bool = True, clock: Clock | None = None) -> None:
+        self.path = path
+        with storage_errors(path):
+            if (path.exists() or path.is_symlink()) and not path.is_dir():
+                raise HomeError(f"{path}: a file, not a directory; name a directory for the home")
+            self.info = self._open() or self._create(create, clock or SystemClock())
+            # A read-only file system denies this to root too, whom permissions alone do not stop.
+            if not os.access(path, os.W_OK | os.X_OK):
+                raise StorageError(f"{path}: the home is read-only; make it writable, or copy it to where it can be")
+            self.snapshots.mkdir(exist_ok=True)
+
+    def __repr__(self) -> str:
+        return f"Home({str(self.path)!r}, created {format_time(self.info.created_at)})"
+
+    @property
+    def config(self) -> Path:
+        return self.path / "feedmill.toml"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.sqlite"
+
+    @property
+    def catalog(self) -> Path:
+        return self.path / "catalog.sqlite"
+
+    @property
+    def slots(self) -> Path:
+        return self.path / "slots.json"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.path / "snapshots"
+
+    @property
+    def marker(self) -> Path:
+        return self.path / MARKER
+
+    def _open(self) -> HomeInfo | None:
+        """What the home says of itself; None where there is none yet."""
+        if not self.marker.exists():
+            return None
+        try:
+            info = msgspec.json.decode(self.marker.read_bytes(), type=HomeInfo)
+        except msgspec.MsgspecError as error:
+            raise HomeError(f"{self.marker}: damaged ({error}); restore it from a backup of this home") from None
+        if info.format_version > FORMAT_VERSION:
+            raise HomeVersionError(
+                f"{self.path}: a home of format {info.format_version}, made by Feedmill {info.created_by or 'unknown'};"
+                f" this is Feedmill {__version__}, which reads up to format {FORMAT_VERSION}."
+                f" Upgrade Feedmill, or choose another home"
+            )
+        return info
+
+    def _create(self, create: bool, clock: Clock) -> HomeInfo:
+        if not create and not self.path.exists():
+            raise HomeError(f"{self.path}: there is no home here; `feedmill import` makes one")
+        self.path.mkdir(parents=True, exist_ok=True)
+        # What an interrupted first start has left aside does not make a directory somebody else's.
+        strangers = sorted(entry.name for entry in self.path.iterdir() if not _is_left_aside(entry.name))
+        if strangers:
+            raise HomeError(
+                f"{self.path}: not a Feedmill home, and not empty (it holds {strangers[0]!r});"
+                f" name a new or an empty directory"
+            )
+        if not create:
+            raise HomeError(f"{self.path}: an empty directory; `feedmill import` makes it a home")
+        info = HomeInfo(FORMAT_VERSION, clock.now(), __version__)
+        atomic_write(self.marker, msgspec.json.format(msgspec.json.encode(info)) + b"\n")
+        sync_directory(self.path.parent)
+        return info
+
+
+def _is_left_aside(name: str) -> bool:
+    return name.startswith(f".{MARKER}.") and name.endswith(".part")

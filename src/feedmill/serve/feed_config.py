@@ -1,0 +1,44 @@
+"""The configuration of the For You feed: a section for each of its stages."""
+
+from __future__ import annotations
+
+import msgspec
+
+from feedmill.serve.filters.negative_feedback import NegativeFeedbackConfig
+from feedmill.serve.filters.seen import SeenConfig
+from feedmill.serve.pipeline.fan_out import FanOutConfig
+from feedmill.serve.pipeline.stages import SourceConfig, StageConfig
+from feedmill.serve.rerankers.spread import SpreadConfig
+from feedmill.serve.retrieval.co_visitation import CoVisitationConfig
+from feedmill.serve.retrieval.fresh import FreshConfig
+from feedmill.serve.retrieval.liked import LikedConfig
+from feedmill.serve.retrieval.two_tower import TwoTowerConfig
+from feedmill.serve.scorers.weighted import WeightedConfig
+from feedmill.serve.selectors.fresh_positions import FreshPositionsConfig
+
+
+class FeedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sources name up to about 500 candidates together, with these defaults."""
+
+    co_visitation: CoVisitationConfig = CoVisitationConfig()
+    liked: LikedConfig = LikedConfig()
+    two_tower: TwoTowerConfig = TwoTowerConfig()
+    trending: SourceConfig = SourceConfig()
+    fresh: FreshConfig = FreshConfig()
+    catalogue: StageConfig = StageConfig()
+    """Fills pages that would be short."""
+    excluded: StageConfig = StageConfig()
+    visibility: StageConfig = StageConfig()
+    expired: StageConfig = StageConfig()
+    blocked_authors: StageConfig = StageConfig()
+    hidden: StageConfig = StageConfig()
+    negative_feedback: NegativeFeedbackConfig = NegativeFeedbackConfig()
+    seen: SeenConfig = SeenConfig()
+    ranker: StageConfig = StageConfig()
+    weighted: WeightedConfig = WeightedConfig()
+    spread: SpreadConfig = SpreadConfig()
+    fresh_positions: FreshPositionsConfig = FreshPositionsConfig()
+    fan_out: FanOutConfig = FanOutConfig()
+    """How sources are called."""
+    repeat_seen_when_short: bool = True
+    """Whether what the user has seen comes back, last, when there is nothing else to fill a page with."""

@@ -1,0 +1,77 @@
+"""What a feed answers: the positions of a page, and why each item stands where it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from feedmill.domain.records import ServedItem
+from feedmill.serve.pipeline.trace import Removal, Trace
+from feedmill.stream.features.pack import pack
+
+
+class PageItem(msgspec.Struct, frozen=True):
+    """One position."""
+
+    position: int
+    """From 1, at the top."""
+    item_id: str
+    title: str
+    """The item's id where it has no title."""
+    sources: tuple[str, ...]
+    """Which sources named it."""
+    predictions: dict[str, float]
+    """By objective; empty where the ranker is off or has failed."""
+    score: float
+    probability: float | None
+    """Where exploration chose it: how likely it was to."""
+    why: str
+    """A clause for the user, without a full stop."""
+    repeated: bool = False
+    """The user has seen it, and stands here only because the page would be short without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The answer to a request."""
+
+    items: tuple[PageItem, ...]
+    note: str
+    """Where the page is shorter than asked for or repeats what the user has seen: by how much. Empty otherwise."""
+    trace: Trace
+    timings: dict[str, float]
+    """Milliseconds by "kind/stage"; of sources, which run side by side, each its own."""
+
+    def served_items(self) -> tuple[ServedItem, ...]:
+        """The positions as the log keeps them, with the features that ranked each."""
+        features = self.trace.features
+        return tuple(
+            ServedItem(
+                item_id=item.item_id,
+                position=item.position,
+                source="+".join(item.sources),
+                score=item.score,
+                predictions=item.predictions,
+                probability=item.probability,
+                features=None if features is None else pack(features, row),
+            )
+            for row, item in enumerate(self.items)
+        )
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """Why an item is on a page, or is not."""
+
+    item_id: str
+    title: str
+    outcome: str
+    """`shown`, `ranked_below`, `removed`, `not_a_candidate`, or `no_such_item`."""
+    sentence: str
+    sources: tuple[str, ...] = ()
+    rank: int | None = None
+    """Its position where it is shown, its place among the ranked where it is below."""
+    removal: Removal | None = None
+    """What removed it; what would have, where no source named it."""
+    predictions: dict[str, float] = {}
+    score: float | None = None

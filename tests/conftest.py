@@ -1,0 +1,57 @@
+"""What tests ask for: data that may not be there, and an explicit wish for the long ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+Require = Callable[[str, bool, str], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="also run the tests that are marked soak")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--soak"):
+        return
+    soak = [item for item in items if item.get_closest_marker("soak")]
+    if soak:
+        config.hook.pytest_deselected(items=soak)
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def require() -> Require:
+    """`require(name, present, reason)` skips a test for want of something that is not present.
+
+    The environment variable FEEDMILL_REQUIRE lists names, with commas between them, whose absence is a failure instead.
+    """
+    required = {name.strip() for name in os.environ.get("FEEDMILL_REQUIRE", "").split(",")}
+
+    def check(name: str, present: bool, reason: str) -> None:
+        if not present:
+            if name in required:
+                pytest.fail(f"FEEDMILL_REQUIRE={name}, but {reason}", pytrace=False)
+            pytest.skip(reason)
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def data_dir(require: Require) -> Path:
+    """The directory of public data sets (`kuairand/`, `ml-latest-small/`): FEEDMILL_DATA, else beside the checkout."""
+    path = (ROOT / os.environ.get("FEEDMILL_DATA", "../shared/data")).resolve()
+    require("data", path.is_dir(), f"there is no data at {path} (set FEEDMILL_DATA)")
+    return path

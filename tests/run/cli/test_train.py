@@ -1,0 +1,63 @@
+"""`feedmill train`: learns what is new, once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from feedmill.run.engine import Engine
+
+
+def test_training_reports_what_was_learned_and_how_well_it_was_predicted(feedmill, home: Path) -> None:
+    answer = feedmill("train", "--home", home, "--json")
+    assert answer.code == 0
+    report = answer.json
+    # 60 items, then 3,000 impressions, 256 records a step.
+    assert (report["steps"], report["examples"], report["position"]) == (12, 3000, 3060)
+    assert Path(report["snapshot"]) == home / "snapshots" / "000000000012"
+    assert Path(report["snapshot"]).is_dir()
+    assert report["rows_per_second"] == report["examples"] / report["seconds"]
+    progressive = report["progressive"]
+    assert (progressive["rows"], progressive["first"], progressive["last"]) == (
+        3000,
+        "2023-11-14T22:13:20Z",
+        "2023-11-14T23:03:19Z",
+    )
+    assert progressive["objectives"]["click"]["rows"] == 3000
+    assert 0.5 < progressive["objectives"]["click"]["auc"] < 1
+
+
+def test_training_again_learns_only_what_is_new(feedmill, home: Path, tmp_path: Path) -> None:
+    feedmill("train", "--home", home)
+    assert "Nothing new" in feedmill("train", "--home", home).stdout
+    more = tmp_path / "more.csv"
+    more.write_text("user_id,item_id,timestamp,is_click,device\nu1,i1,1700009999000,1,tv\nu2,i1,1700009999001,0,tv\n")
+    feedmill("import", "events", more, "--home", home)
+    report = feedmill("train", "--home", home, "--json").json
+    assert (report["steps"], report["examples"], report["position"]) == (1, 2, 3062)
+
+
+def test_a_snapshot_of_another_configuration_is_refused_in_words(feedmill, home: Path) -> None:
+    feedmill("train", "--home", home)
+    answer = feedmill("train", "--home", home, "--set", "ranker.dimension=4", "--json")
+    assert "made with another configuration" in answer.stderr
+    assert answer.json["examples"] == 3000
+
+
+def test_the_level_of_the_logs_is_configurable(feedmill, home: Path) -> None:
+    feedmill("train", "--home", home)
+    words = ("train", "--home", home, "--set", "ranker.dimension=4")
+    assert feedmill(*words, FEEDMILL_LOG="error").stderr == ""
+    refused = feedmill(*words, FEEDMILL_LOG="loud")
+    assert (refused.code, refused.stderr) == (
+        1,
+        "feedmill: FEEDMILL_LOG: must be one of debug, info, warning, error, not 'loud'\n",
+    )
+
+
+def test_a_home_that_another_process_trains_is_left_to_it(feedmill, home: Path) -> None:
+    with Engine.open(home, environment={}) as engine:
+        assert engine.trainer.position == 0
+        answer = feedmill("train", "--home", home)
+    assert answer.code == 1
+    assert "is training in this home" in answer.stderr
+    assert feedmill("train", "--home", home).code == 0

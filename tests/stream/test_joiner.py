@@ -1,0 +1,451 @@
+"""Each line of what the joiner promises, on logs of a few records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feedmill.domain.batches import Examples, Features
+from feedmill.domain.clock import HOUR, MINUTE
+from feedmill.domain.errors import ConfigError, SnapshotError
+from feedmill.domain.ids import hash_id
+from feedmill.domain.records import Item, Record, Served, ServedItem
+from feedmill.domain.slots import SlotRegistry
+from feedmill.learn.models.ranker import RankerConfig, ranker_schema
+from feedmill.stream.features.pack import pack
+from feedmill.stream.features.schema import Schema
+from feedmill.stream.joiner import JoinConfig, Joiner
+from feedmill.stream.state.feedback import FeedbackReader
+from feedmill.stream.state.state import Emit, State, StateConfig
+from feedmill.testing.small_log import ACTIONS, FEATURES, OBJECTIVES, SMALL, START, small_log
+
+# Objectives are click, share and view (seconds over 10); the window is 10 minutes, and an hour is late.
+EVERYTHING = [1.0, 1.0, 1.0]
+NAMES = {hash_id(f"{kind}{number}"): f"{kind}{number}" for kind in "ui" for number in range(20)}
+SCHEMA = ranker_schema(SlotRegistry(), FEATURES, SMALL.ranker, len(OBJECTIVES))
+
+
+class Example(NamedTuple):
+    user: str
+    item: str
+    labels: list[float]
+    weights: list[float]
+    minute: float
+
+
+class Feed:
+    """A state with a joiner behind it."""
+
+    def __init__(self, schema: Schema = SCHEMA, config: JoinConfig = SMALL.join) -> None:
+        self.schema = schema
+        reader = FeedbackReader(ACTIONS, OBJECTIVES)
+        self.state = State(StateConfig(FEATURES, reader, frozenset(config.served_means_seen)))
+        self.joiner = Joiner(config, self.state, schema)
+
+    def push(self, *records: Record) -> Examples:
+        return self.joiner.push(records, self.state.fold(records, [Emit(self.schema.view, "examples")]))
+
+    def examples(self, *records: Record) -> list[Example]:
+        return readable(self.push(*records))
+
+    def logged(self, item: str, minute: float, mark: float = 0.0, user: str = "u0") -> tuple[bytes, Features]:
+        """The features of an item as a server would log them; `mark` makes them recognisable."""
+        ordinal = np.array([self.state.item(item)], dtype=np.int32)
+        features = self.state.read(self.schema.view, self.state.user(user), ordinal, at(minute), {})
+        features.dense[0, 0] = mark
+        return pack(features, 0), features
+
+
+def readable(examples: Examples) -> list[Example]:
+    return [
+        Example(NAMES[user], NAMES[item], labels, weights, (time - START) / MINUTE)
+        for user, item, labels, weights, time in zip(
+            examples.users.tolist(), examples.items.tolist(), examples.labels.tolist(), examples.weights.tolist(),
+            examples.timestamps.tolist(), strict=True,
+        )
+    ]  # fmt: skip
+
+
+def bytes_of(examples: Examples) -> list[tuple[object, ...]]:
+    rows = (examples.features.take(np.array([row])) for row in range(len(examples)))
+    return [
+        (row.ids.tobytes(), row.offsets.tobytes(), row.dense.tobytes(), sequence, *example)
+        for row, sequence, example in zip(rows, examples.sequence.tolist(), readable(examples), strict=True)
+    ]
+
+
+def at(minute: float) -> int:
+    return START + round(minute * MINUTE)
+
+
+def seen(minute: float, item: str = "i0", request: str = "", user: str = "u0") -> Record:
+    return Record("seen", at(minute), user, item, request_id=request)
+
+
+def act(minute: float, action: str, item: str = "i0", request: str = "", value: float | None = None) -> Record:
+    return Record("event", at(minute), "u0", item, action, value, request_id=request)
+
+
+def heartbeat(minute: float) -> Record:
+    return Record("heartbeat", at(minute))
+
+
+def page(minute: float, items: Sequence[tuple[str, bytes | None]], request: str = "r", surface: str = "feed") -> Record:
+    served = tuple(
+        ServedItem(item, place, "fresh", 0.0, features=features) for place, (item, features) in enumerate(items)
+    )
+    return Record("served", at(minute), "u0", request_id=request, body=Served(served, surface))
+
+
+def test_an_impression_waits_for_the_watermark_and_is_labelled_with_what_followed() -> None:
+    feed = Feed()
+    assert feed.examples(seen(0), act(1, "click"), act(2, "view", value=30.0), act(3, "view", value=5.0)) == []
+    assert feed.joiner.waiting == 1
+    assert feed.examples(heartbeat(9.99)) == []
+    assert feed.examples(heartbeat(10)) == [Example("u0", "i0", [1.0, 0.0, 3.5], EVERYTHING, 0)]
+    assert feed.joiner.waiting == 0
+
+
+def test_an_impression_that_nothing_follows_is_a_negative() -> None:
+    feed = Feed()
+    feed.push(seen(0))
+    assert feed.examples(seen(10, "i1")) == [Example("u0", "i0", [0.0, 0.0, 0.0], EVERYTHING, 0)]
+
+
+def test_descriptions_do_not_end_a_wait() -> None:
+    feed = Feed()
+    feed.push(seen(0))
+    assert feed.examples(Record("item", at(600), object="i0", body=Item(tags=("t",)))) == []
+    assert feed.joiner.waiting == 1
+
+
+def test_what_is_reported_late_has_its_window_too() -> None:
+    feed = Feed()
+    feed.push(heartbeat(300))
+    assert feed.examples(seen(0), act(1, "click")) == []
+    assert feed.examples(heartbeat(309)) == []
+    assert feed.examples(heartbeat(310)) == [Example("u0", "i0", [1.0, 0.0, 0.0], EVERYTHING, 0)]
+
+
+def test_an_impression_with_its_outcomes_is_an_example_at_once() -> None:
+    feed = Feed()
+    joined = Record("seen", at(0), "u0", "i0", outcomes={"click": 1.0, "view": 7.0})
+    assert feed.examples(joined) == [Example("u0", "i0", [1.0, 0.0, pytest.approx(0.7)], EVERYTHING, 0)]
+    feed.push(seen(0, "i1"))
+    assert feed.examples(joined, heartbeat(10)) == [
+        Example("u0", "i0", [1.0, 0.0, pytest.approx(0.7)], EVERYTHING, 0),
+        Example("u0", "i1", [0.0, 0.0, 0.0], EVERYTHING, 0),
+    ]
+
+
+def test_an_impression_that_is_reported_again_is_the_same() -> None:
+    feed = Feed()
+    feed.push(seen(0, request="r"), act(1, "click", request="r"), seen(2, request="r"))
+    assert feed.joiner.waiting == 1
+    assert feed.examples(heartbeat(20)) == [Example("u0", "i0", [1.0, 0.0, 0.0], EVERYTHING, 0)]
+    assert feed.examples(seen(3, request="r"), heartbeat(60)) == []
+
+
+def test_an_action_belongs_to_the_impression_of_its_request() -> None:
+    feed = Feed()
+    feed.push(seen(0, request="a"), seen(1, request="b"), act(2, "click", request="a"))
+    assert feed.examples(heartbeat(20)) == [
+        Example("u0", "i0", [1.0, 0.0, 0.0], EVERYTHING, 0), Example("u0", "i0", [0.0, 0.0, 0.0], EVERYTHING, 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("request_id", ["", "a request that was never served"])
+def test_an_action_of_no_known_request_belongs_to_the_last_impression_of_its_user_and_item(request_id: str) -> None:
+    feed = Feed()
+    feed.push(seen(0), seen(1), seen(2, user="u1"), seen(2, "i1"), act(3, "click", request=request_id))
+    assert [(example.user, example.item, example.labels[0]) for example in feed.examples(heartbeat(20))] == [
+        ("u0", "i0", 0.0), ("u0", "i0", 1.0), ("u1", "i0", 0.0), ("u0", "i1", 0.0),
+    ]  # fmt: skip
+
+
+def test_an_action_that_comes_twice_combines_as_its_action_says() -> None:
+    feed = Feed()
+    feed.push(seen(0), act(1, "click"), act(1, "click"), act(1, "view", value=4.0), act(1, "view", value=4.0))
+    assert feed.examples(heartbeat(10))[0].labels == [1.0, 0.0, pytest.approx(0.8)]
+
+
+def test_an_action_after_the_window_teaches_what_it_changes() -> None:
+    feed = Feed()
+    feed.push(seen(0), act(1, "view", value=10.0))
+    assert len(feed.examples(heartbeat(10))) == 1
+    assert feed.examples(act(11, "click")) == [Example("u0", "i0", [1.0, 0.0, 1.0], [1.0, 0.0, 0.0], 0)]
+    assert feed.examples(act(12, "click")) == []
+    assert feed.examples(act(13, "like")) == []
+    assert feed.examples(act(69, "view", value=5.0)) == [Example("u0", "i0", [1.0, 0.0, 1.5], [0.0, 0.0, 1.0], 0)]
+
+
+def test_an_action_after_all_is_forgotten_teaches_nothing() -> None:
+    feed = Feed()
+    feed.push(seen(0, request="r"), heartbeat(10))
+    assert feed.examples(act(70, "click", request="r")) == []
+    assert feed.examples(heartbeat(200)) == []
+    assert feed.joiner.dump() == Feed().joiner.dump()
+
+
+def test_an_action_that_ends_the_window_comes_after_it() -> None:
+    feed = Feed()
+    assert feed.examples(seen(0), act(10, "click")) == [
+        Example("u0", "i0", [0.0, 0.0, 0.0], EVERYTHING, 0), Example("u0", "i0", [1.0, 0.0, 0.0], [1.0, 0.0, 0.0], 0),
+    ]  # fmt: skip
+
+
+def test_a_page_on_a_surface_where_served_means_seen_is_impressions() -> None:
+    feed = Feed()
+    feed.push(page(0, [("i0", None), ("i1", None)], surface="wall"), act(1, "click", "i1", "r"))
+    assert feed.examples(seen(2, "i0", "r"), heartbeat(10)) == [
+        Example("u0", "i0", [0.0, 0.0, 0.0], EVERYTHING, 0), Example("u0", "i1", [1.0, 0.0, 0.0], EVERYTHING, 0),
+    ]  # fmt: skip
+
+
+def test_a_page_elsewhere_is_no_impression() -> None:
+    feed = Feed()
+    assert feed.examples(page(0, [("i0", feed.logged("i0", 0)[0])]), heartbeat(100)) == []
+
+
+@pytest.mark.parametrize("surface", ["feed", "wall"])
+def test_the_features_of_an_impression_are_those_logged_when_it_was_served(surface: str) -> None:
+    feed = Feed()
+    packed, features = feed.logged("i0", 0, mark=-7.0)
+    feed.push(page(0, [("i1", None), ("i0", packed)], surface=surface))
+    examples = feed.push(seen(1, "i0", "r"), seen(1, "i1", "r"), heartbeat(30))
+    row = readable(examples).index(next(example for example in readable(examples) if example.item == "i0"))
+    found = examples.features.take(np.array([row]))
+    assert found.ids.tobytes() == features.ids.tobytes()
+    assert found.offsets.tobytes() == features.offsets.tobytes()
+    assert found.dense.tobytes() == features.dense.tobytes()
+    assert feed.joiner.unreadable_features == 0
+    assert sorted(examples.features.dense[:, 0].tolist())[0] == -7.0 < sorted(examples.features.dense[:, 0].tolist())[1]
+
+
+def test_features_that_were_not_logged_are_those_at_the_place_of_the_impression() -> None:
+    feed, other = Feed(), Feed()
+    before = [Record("seen", at(-5), "u0", f"i{n}", outcomes={"click": 1.0}) for n in range(4)]
+    folded = other.state.fold([*before, seen(0)], [Emit(SCHEMA.view, "examples")]).emitted[0].features
+    feed.push(*before)
+    feed.push(seen(0))
+    later = [Record("seen", at(5), "u0", f"i{n}", outcomes={"click": 1.0}) for n in range(4)]
+    examples = feed.push(*later, heartbeat(20))
+    assert readable(examples)[4].minute == 0
+    found, expected = examples.features.take(np.array([4])), folded.take(np.array([4]))
+    assert found.ids.tobytes() == expected.ids.tobytes()
+    assert found.dense.tobytes() == expected.dense.tobytes()
+
+
+def test_logged_features_that_cannot_be_read_or_are_of_another_schema_are_counted_and_not_used() -> None:
+    other = ranker_schema(SlotRegistry(), FEATURES, RankerConfig(slots=("item", "user"), dimension=4), len(OBJECTIVES))
+    feed = Feed()
+    foreign, _ = Feed(other).logged("i1", 0, mark=-7.0)
+    endless, _ = feed.logged("i2", 0, mark=np.inf)
+    sound, _ = feed.logged("i3", 0, mark=-7.0)
+    items = [("i0", b"damaged"), ("i1", foreign), ("i2", endless), ("i3", sound)]
+    feed.push(page(0, items))
+    examples = feed.push(*(seen(1, item, "r") for item, _ in items), heartbeat(20))
+    assert [example.item for example in readable(examples)] == ["i0", "i1", "i2", "i3"]
+    assert (examples.features.dense[:, 0] == -7.0).tolist() == [False, False, False, True]
+    assert feed.joiner.unreadable_features == 3
+
+
+def test_an_action_on_a_page_makes_impressions_of_its_item_and_of_those_above() -> None:
+    feed = Feed()
+    logged = [(f"i{n}", feed.logged(f"i{n}", 0, mark=float(n))[0]) for n in range(5)]
+    logged[1] = "i1", None
+    feed.push(page(0, logged), act(2, "click", "i3", "r"))
+    assert feed.joiner.waiting == 3
+    examples = feed.push(seen(3, "i0", "r"), seen(3, "i3", "r"), heartbeat(20))
+    assert readable(examples) == [
+        Example("u0", "i0", [0.0, 0.0, 0.0], EVERYTHING, 0), Example("u0", "i2", [0.0, 0.0, 0.0], EVERYTHING, 0),
+        Example("u0", "i3", [1.0, 0.0, 0.0], EVERYTHING, 0),
+    ]  # fmt: skip
+    assert examples.features.dense[:, 0].tolist() == [0.0, 2.0, 3.0]
+
+
+def test_items_above_are_told_of_though_the_acted_one_was_reported() -> None:
+    feed = Feed()
+    feed.push(page(0, [(f"i{n}", feed.logged(f"i{n}", 0)[0]) for n in range(3)]), seen(1, "i1", "r"))
+    feed.push(act(2, "click", "i1", "r"), act(2, "like", "i1", "r"))
+    examples = {example.item: example.labels for example in feed.examples(heartbeat(20))}
+    assert examples == {"i0": [0.0, 0.0, 0.0], "i1": [1.0, 0.0, 0.0]}
+
+
+def test_an_action_on_a_page_is_not_taken_for_an_earlier_impression_of_the_item() -> None:
+    feed = Feed()
+    feed.push(seen(0), page(1, [("i0", feed.logged("i0", 1)[0])]), act(2, "click", "i0", "r"))
+    assert [(example.minute, example.labels[0]) for example in feed.examples(heartbeat(20))] == [(0, 0.0), (1, 1.0)]
+
+
+def test_a_page_is_forgotten_with_its_impressions() -> None:
+    feed = Feed()
+    feed.push(page(0, [("i0", feed.logged("i0", 0)[0]), ("i1", feed.logged("i1", 0)[0])]), seen(0, "i1", "r"))
+    feed.push(heartbeat(69))
+    assert feed.examples(act(70, "click", "i1", "r"), heartbeat(200)) == []
+    assert feed.joiner.dump() == Feed().joiner.dump()
+
+
+def test_an_item_that_was_not_on_the_page_tells_nothing_of_it() -> None:
+    feed = Feed()
+    feed.push(page(0, [("i0", feed.logged("i0", 0)[0])]), act(2, "click", "i9", "r"))
+    assert feed.joiner.waiting == 0
+
+
+def test_an_action_before_its_impression_waits_for_it() -> None:
+    feed = Feed()
+    feed.push(act(2, "click"), act(3, "view", value=10.0))
+    feed.push(seen(1))
+    assert feed.examples(heartbeat(20)) == [Example("u0", "i0", [1.0, 0.0, 1.0], EVERYTHING, 1)]
+
+
+def test_an_impression_takes_only_what_happened_after_it_was_seen() -> None:
+    feed = Feed()
+    feed.push(act(2, "click"), seen(3), seen(1, user="u1"), seen(1, "i1"))
+    assert [example.labels[0] for example in feed.examples(heartbeat(13))] == [0.0, 0.0, 0.0]
+    feed = Feed()
+    feed.push(act(2, "click"), seen(3), seen(1))
+    assert [(example.minute, example.labels[0]) for example in feed.examples(heartbeat(13))] == [(3, 0.0), (1, 1.0)]
+
+
+def test_an_early_action_is_taken_once_and_waits_no_longer_than_the_window() -> None:
+    feed = Feed()
+    feed.push(act(2, "click"), seen(1), seen(1))
+    assert [example.labels[0] for example in feed.examples(heartbeat(30))] == [1.0, 0.0]
+    feed.push(act(31, "click", "i1"), heartbeat(41), seen(30, "i1"))
+    assert [example.labels[0] for example in feed.examples(heartbeat(100))] == [0.0]
+
+
+def test_an_action_without_impression_is_an_example_where_its_configuration_says_so() -> None:
+    feed = Feed()
+    assert feed.examples(act(0, "click"), act(0, "view", value=3.0)) == []
+    assert [example for example in feed.examples(act(1, "share")) if example.item == "i0"] == [
+        Example("u0", "i0", [0.0, 1.0, 0.0], [0.0, 1.0, 0.0], 1)
+    ]
+
+
+def test_such_an_example_is_set_against_drawn_items() -> None:
+    feed = Feed()
+    feed.push(*(Record("seen", at(0), "u1", f"i{n}", outcomes={}) for n in range(10)))
+    *drawn, own = feed.examples(act(1, "share", "i3"))
+    assert own == Example("u0", "i3", [0.0, 1.0, 0.0], [0.0, 1.0, 0.0], 1)
+    assert len(drawn) == 2
+    for example in drawn:
+        assert example.item != "i3"
+        assert example == Example("u0", example.item, [0.0, 0.0, 0.0], [0.0, 1.0, 0.0], 1)
+
+
+def test_an_action_with_an_impression_is_no_example_of_its_own() -> None:
+    feed = Feed()
+    assert feed.examples(seen(0), act(1, "share")) == []
+    assert feed.examples(heartbeat(10)) == [Example("u0", "i0", [0.0, 1.0, 0.0], EVERYTHING, 0)]
+
+
+def test_an_example_of_its_own_is_also_taken_by_its_impression_when_that_comes_after_all() -> None:
+    feed = Feed()
+    assert len(feed.examples(act(2, "share"))) == 1
+    assert feed.examples(seen(1), heartbeat(20)) == [Example("u0", "i0", [0.0, 1.0, 0.0], EVERYTHING, 1)]
+
+
+def test_an_action_that_nobody_configured_teaches_nothing() -> None:
+    feed = Feed()
+    assert feed.examples(act(0, "wave")) == []
+    feed.push(seen(1), act(2, "wave"))
+    assert feed.examples(heartbeat(20))[0].labels == [0.0, 0.0, 0.0]
+    assert feed.examples(act(21, "wave")) == []
+
+
+def test_the_examples_say_how_many_rows_were_folded_before() -> None:
+    feed = Feed()
+    feed.push(seen(0), seen(1, "i1"), act(2, "click"))
+    examples = feed.push(heartbeat(20))
+    assert examples.sequence.tolist() == [0, 1]
+
+
+def with_pages(records: list[Record], seed: int) -> list[Record]:
+    """Pages of the log get the features that a server would have logged."""
+    feed, generator = Feed(), np.random.default_rng(seed)
+    for index, record in enumerate(records):
+        if isinstance(record.body, Served) and record.subject:
+            items = tuple(
+                msgspec.structs.replace(served, features=feed.logged(served.item_id, 0, user=record.subject)[0])
+                if generator.random() < 0.7
+                else served
+                for served in record.body.items
+            )
+            records[index] = msgspec.structs.replace(record, body=msgspec.structs.replace(record.body, items=items))
+        feed.state.fold([record])
+    return records
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**32), st.lists(st.integers(0, 250), max_size=10))
+def test_examples_do_not_depend_on_how_the_log_is_cut(seed: int, cuts: list[int]) -> None:
+    records = with_pages(small_log(np.random.default_rng(seed), 250), seed)
+    expected = bytes_of(Feed().push(*records))
+    feed, found = Feed(), []
+    ends = [*sorted(cuts), len(records)]
+    for begin, end in zip([0, *ends[:-1]], ends, strict=True):
+        found += bytes_of(feed.push(*records[begin:end]))
+    assert found == expected
+    assert len(expected) > 20
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**32), st.integers(0, 250))
+def test_joining_goes_on_from_a_dump_as_if_nothing_had_been(seed: int, cut: int) -> None:
+    records = with_pages(small_log(np.random.default_rng(seed), 250), seed)
+    feed, restored = Feed(), Feed()
+    feed.push(*records[:cut])
+    restored.state.fold(records[:cut])
+    restored.joiner.load(feed.joiner.dump())
+    assert restored.joiner.dump() == feed.joiner.dump()
+    assert restored.joiner.waiting == feed.joiner.waiting
+    assert bytes_of(restored.push(*records[cut:])) == bytes_of(feed.push(*records[cut:]))
+    assert restored.joiner.dump() == feed.joiner.dump()
+
+
+def test_a_late_action_after_a_dump_finds_its_impression() -> None:
+    feed, restored = Feed(), Feed()
+    records = [seen(0, request="a"), heartbeat(10), seen(11, request="b"), act(12, "share", "i1")]
+    feed.push(*records)
+    restored.state.fold(records)
+    restored.joiner.load(feed.joiner.dump())
+    assert restored.examples(act(13, "click", request="a")) == [
+        Example("u0", "i0", [1.0, 0.0, 0.0], [1.0, 0.0, 0.0], 0)
+    ]
+    assert restored.examples(act(13, "click"), seen(12, "i1"), heartbeat(30)) == [
+        Example("u0", "i0", [1.0, 0.0, 0.0], EVERYTHING, 11), Example("u0", "i1", [0.0, 1.0, 0.0], EVERYTHING, 12),
+    ]  # fmt: skip
+
+
+def test_a_dump_that_is_damaged_or_of_another_schema_is_refused() -> None:
+    feed = Feed()
+    feed.push(seen(0))
+    dumped = feed.joiner.dump()
+    for damaged in (b"", dumped[:-1], b"\x93\x01\x02\x03"):
+        with pytest.raises(SnapshotError, match="cannot be read"):
+            Feed().joiner.load(damaged)
+    other = ranker_schema(SlotRegistry(), FEATURES, RankerConfig(slots=("user",), dimension=4), len(OBJECTIVES))
+    with pytest.raises(SnapshotError, match="another schema"):
+        Feed(other).joiner.load(dumped)
+
+
+@pytest.mark.parametrize("changes", [{"window_minutes": -1.0}, {"late_hours": float("nan")}, {"late_hours": 1e9}])
+def test_waits_that_cannot_be_are_refused(changes: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=f"join.{next(iter(changes))}"):
+        JoinConfig(**changes)
+
+
+def test_hours_are_what_they_say() -> None:
+    feed = Feed(config=JoinConfig(window_minutes=0.5, late_hours=2.0))
+    feed.push(seen(0))
+    assert len(feed.examples(heartbeat(0.5))) == 1
+    assert len(feed.examples(act(120, "click"))) == 1
+    assert feed.examples(Record("event", at(0.5) + 2 * HOUR, "u0", "i0", "share"))[-1].minute == 120.5
