@@ -120,6 +120,7 @@ void check_config(const FoldConfig& config) {
           "half-lives times (1 + objectives) may be at most 256");
   require(config.smoothing > 0 && std::isfinite(config.smoothing), "smoothing must be positive and finite");
   require(config.history_length > 0, "history_length must be positive");
+  require(config.popularity_half_life >= 0, "popularity_half_life must be 0 or more");
   for (const auto& group : config.groups) {
     require(!group.empty(), "a group of counters names its components");
     for (uint32_t operand : group) require(operand < components, "a group names no component");
@@ -438,14 +439,16 @@ void bind_state(nb::module_& m) {
           "__init__",
           [](PyFold* self, uint32_t item_components, uint32_t context_columns, std::vector<uint8_t> binary,
              std::vector<double> half_lives, std::vector<std::vector<uint32_t>> groups, double smoothing,
-             uint32_t history_length, uint32_t history_features) {
+             uint32_t history_length, uint32_t history_features, uint32_t affinity, double popularity_half_life) {
             FoldConfig config{item_components,   context_columns, std::move(binary), std::move(half_lives),
-                              std::move(groups), smoothing,       history_length,    history_features};
+                              std::move(groups), smoothing,       history_length,    history_features,
+                              affinity,          popularity_half_life};
             check_config(config);
             new (self) PyFold(std::move(config));
           },
           nb::kw_only(), "item_components"_a, "context_columns"_a, "binary"_a, "half_lives"_a, "groups"_a,
-          "smoothing"_a, "history_length"_a, "history_features"_a)
+          "smoothing"_a, "history_length"_a, "history_features"_a, "affinity"_a = 0,
+          "popularity_half_life"_a = kDay)
       .def_prop_ro("dense_columns", &PyFold::dense_columns)
       .def_prop_ro("users", &PyFold::users)
       .def_prop_ro("items", &PyFold::items)

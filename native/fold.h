@@ -37,6 +37,8 @@ struct View {
   bool dense;
 };
 
+constexpr double kDay = 24.0 * 3600 * 1000;
+
 struct FoldConfig {
   uint32_t item_components;  // per item: its key, author, category, ...; the user's key stands before, context after
   uint32_t context_columns;
@@ -46,6 +48,8 @@ struct FoldConfig {
   double smoothing;
   uint32_t history_length;
   uint32_t history_features;
+  uint32_t affinity = 0;  // how many of the user's last liked items an item is compared with; 0: no such dense column
+  double popularity_half_life = kDay;  // milliseconds; 0 never decays
 };
 
 struct Entity {
@@ -85,9 +89,12 @@ class Fold {
   explicit Fold(FoldConfig config)
       : config_(std::move(config)),
         counters_(config_.half_lives, config_.binary.size()),
+        popularity_({config_.popularity_half_life}, 0),
         histories_(config_.history_length) {}
 
-  size_t dense_columns() const { return outcomes() + config_.groups.size() * counters_.stride(); }
+  size_t dense_columns() const {
+    return outcomes() + config_.groups.size() * counters_.stride() + (config_.affinity > 0 ? 1 : 0);
+  }
   size_t outcomes() const { return config_.binary.size(); }
   size_t components() const { return 1 + config_.item_components + config_.context_columns; }
 
@@ -157,6 +164,8 @@ class Fold {
   static constexpr int64_t kHour = 3600 * 1000;
   static constexpr int64_t kSession = 24 * kHour;
   static constexpr size_t kTogether = 10;
+  static constexpr double kFade = 0.9;
+  static constexpr double kSlightAffinity = 0.02;
 
   void set(std::vector<Entity>& entities, uint32_t ordinal, Entity entity) {
     if (ordinal >= entities.size()) entities.resize(ordinal + 1);
@@ -240,7 +249,7 @@ class Fold {
 
   // First the rate of each objective over everything (under the first half-life, shrunk to a tenth), in log-odds where it
   // is binary. Then for each group and half-life: how many impressions there were (log), and for each objective how its
-  // smoothed rate differs from that over everything.
+  // smoothed rate differs from that over everything. Last the affinity, where there is one.
   void emit_dense(const Row& row, const uint64_t* keys, Output& out) const {
     float state[kMaxStride];
     const size_t outcomes = config_.binary.size();
@@ -269,6 +278,29 @@ class Fold {
         }
       }
     }
+    if (config_.affinity > 0) out.dense.push_back(affinity(row));
+  }
+
+  // How often the item was liked together with what the user liked last: co-visits over the root of the product of both
+  // items' likes (cosine), faded from each liked item to the one before it, as a logarithm that is 0 where there are none.
+  float affinity(const Row& row) const {
+    if (row.user < 0 || row.item < 0) return 0.0f;
+    const auto& history = histories_.of(uint32_t(row.user));
+    double sum = 0.0;
+    double weight = 1.0;
+    size_t left = config_.affinity;
+    for (size_t i = history.size(); i-- > 0 && left > 0;) {
+      const int32_t liked = history[i].item;
+      if (history[i].weight <= 0 || liked == row.item) continue;
+      for (const auto& partner : covisits_.of(uint32_t(liked))) {
+        if (partner.item != row.item) continue;
+        sum += weight * double(partner.weight) / std::sqrt(std::max(double(positives_[liked]) * positives_[row.item], 1.0));
+        break;
+      }
+      weight *= kFade;
+      --left;
+    }
+    return float(std::log1p(sum / kSlightAffinity));
   }
 
   // A like after a click on the same item is one positive feedback, not two.
@@ -294,7 +326,7 @@ class Fold {
   std::vector<Entity> users_;
   std::vector<Entity> items_;
   Counters counters_;
-  Counters popularity_{{24.0 * 3600 * 1000}, 0};
+  Counters popularity_;
   Histories histories_;
   Seen seen_;
   CoVisits covisits_;

@@ -95,7 +95,10 @@ class View:
     """Which slots a model reads, and whether it reads the dense columns."""
 
     def __init__(self, slots: Sequence[tuple[str, int, list[int]]], dense: bool) -> None:
-        """Of each slot: `components`, `user_bag`, `item_bag`, `age` or `history`; its number; which of them it reads."""
+        """Of each slot: its kind (`components`, `user_bag`, `item_bag`, `age`, `history`); its number; what it reads.
+
+        That is the components whose combination is the value, or the one bag; nothing for age and history.
+        """
 
 _FeatureArrays = tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], npt.NDArray[np.float32]]
 _Counters = tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], npt.NDArray[np.float32]]
@@ -114,8 +117,10 @@ class Fold:
         smoothing: float,
         history_length: int,
         history_features: int,
+        affinity: int = 0,
+        popularity_half_life: float = 86_400_000.0,
     ) -> None:
-        """`half_lives` in milliseconds, 0 for no decay; `groups` names components by index."""
+        """`half_lives` and `popularity_half_life` in milliseconds, 0 for no decay; `groups` names components by index."""
     @property
     def dense_columns(self) -> int: ...
     @property
@@ -167,9 +172,7 @@ class Fold:
     def hidden(self, user: int, items: npt.NDArray[np.int32], /) -> npt.NDArray[np.uint8]: ...
     def impressions(self, items: npt.NDArray[np.int32], /) -> npt.NDArray[np.uint32]: ...
     def positives(self, items: npt.NDArray[np.int32], /) -> npt.NDArray[np.uint32]: ...
-    def history(
-        self, user: int, /
-    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    def history(self, user: int, /) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """Items, weights and times, newest first; nothing for -1."""
     def partners(self, item: int, /) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]: ...
     def popularity(self, now: int, /) -> npt.NDArray[np.float32]: ...

@@ -10,7 +10,8 @@ from torch import nn
 
 import feedmill.learn.models
 from feedmill.domain.slots import Segment, Slot
-from feedmill.learn.models.ranker import Ranker, RankerConfig
+from feedmill.learn.models.config import RankerConfig
+from feedmill.learn.models.ranker import Ranker
 from feedmill.learn.models.two_tower import TwoTower
 from feedmill.testing.model_contract import ModelContract, RetrievalModelContract
 

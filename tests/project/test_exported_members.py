@@ -5,20 +5,24 @@ from __future__ import annotations
 import importlib.metadata
 import inspect
 
+import pytest
+
 import feedmill
 from feedmill.domain import errors
 
-PUBLIC: list[str] = []
+PUBLIC = ["EmbeddingTable", "Engine", "FeedmillError"]
 
 
 def test_the_package_exports_what_it_promises_and_nothing_else() -> None:
-    exported = [
-        name
-        for name, value in vars(feedmill).items()
-        if not name.startswith("_") and not inspect.ismodule(value) and name != "annotations"
-    ]
-    assert sorted(exported) == PUBLIC
-    assert sorted(getattr(feedmill, "__all__", [])) == PUBLIC
+    assert sorted(feedmill.__all__) == PUBLIC
+    assert all(getattr(feedmill, name).__name__ == name for name in PUBLIC)
+    ours = {name for name, value in vars(feedmill).items() if getattr(value, "__module__", "").startswith("feedmill")}
+    assert {name for name in ours if not name.startswith("_")} <= set(PUBLIC)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Feed'"):
+        _ = feedmill.Feed
 
 
 def test_the_package_says_the_version_that_is_installed() -> None:

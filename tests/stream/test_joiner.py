@@ -17,7 +17,8 @@ from feedmill.domain.errors import ConfigError, SnapshotError
 from feedmill.domain.ids import hash_id
 from feedmill.domain.records import Item, Record, Served, ServedItem
 from feedmill.domain.slots import SlotRegistry
-from feedmill.learn.models.ranker import RankerConfig, ranker_schema
+from feedmill.learn.models.config import RankerConfig
+from feedmill.learn.models.ranker import ranker_schema
 from feedmill.stream.features.pack import pack
 from feedmill.stream.features.schema import Schema
 from feedmill.stream.joiner import JoinConfig, Joiner

@@ -35,8 +35,8 @@ class _TowerVectors:
     def user_vector(self, user: int) -> Float32s:
         anything = np.array([-1], dtype=np.int32)
         view = self._towers.user_schema.view
-        vectors = self._towers.user_vectors(self._state.read(view, user, anything, self._state.watermark, {}))
-        return vectors[0]
+        features = self._state.read(view, user, anything, self._state.watermark, {})
+        return self._towers.user_vectors(features).ravel()
 
     def item_vectors(self, items: Int32s) -> Float32s:
         view = self._towers.item_schema.view

@@ -37,7 +37,7 @@ from feedmill.domain.batches import Examples, Features
 from feedmill.domain.clock import HOUR, MINUTE
 from feedmill.domain.errors import ConfigError, InvalidFile, SnapshotError
 from feedmill.domain.records import Record, Served
-from feedmill.stream.features.pack import pack, unpack
+from feedmill.stream.features.pack import pack_rows, unpack, unpack_rows
 from feedmill.stream.features.schema import Schema
 from feedmill.stream.state.rows import RowKind
 from feedmill.stream.state.state import Folded, State, watermark_after
@@ -96,7 +96,6 @@ class _StoredImpression(msgspec.Struct, array_like=True):
     sequence: int
     opened: int
     request_id: str
-    packed: bytes
     outcomes: dict[str, float]
     taught: list[float] | None
 
@@ -112,6 +111,8 @@ class _StoredEarly(msgspec.Struct, array_like=True):
 
 class _Snapshot(msgspec.Struct, array_like=True):
     impressions: list[_StoredImpression]
+    features: bytes
+    """A row an impression."""
     pages: list[tuple[int, Record]]
     early: list[_StoredEarly]
 
@@ -202,19 +203,22 @@ class Joiner:
     def dump(self) -> bytes:
         """Everything that waits or is remembered, for a snapshot."""
         users, items = self._state.catalog.users.ids.names, self._state.catalog.items.ids.names
+        remembered = [*self._closed, *self._open]
         impressions = [
             _StoredImpression(
                 users[one.user], items[one.item], one.timestamp, one.sequence, one.opened, one.request_id,
-                pack(one.features, one.row), one.outcomes, one.taught,
+                one.outcomes, one.taught,
             )
-            for one in (*self._closed, *self._open)
+            for one in remembered
         ]  # fmt: skip
+        features = self._gather([(one.features, one.row) for one in remembered])
         early = [
             _StoredEarly(users[one.user], items[one.item], one.timestamp, one.opened, one.action, one.value)
             for one in self._early
             if not one.taken
         ]
-        return msgspec.msgpack.encode(_Snapshot(impressions, list(self._pages.values()), early))
+        snapshot = _Snapshot(impressions, pack_rows(features), list(self._pages.values()), early)
+        return msgspec.msgpack.encode(snapshot)
 
     def load(self, dumped: bytes) -> None:
         """Go on from what `dump` gave; the state must be that of the same place in the log.
@@ -223,18 +227,18 @@ class Joiner:
         """
         try:
             snapshot = msgspec.msgpack.decode(dumped, type=_Snapshot)
-            features = [unpack(one.packed) for one in snapshot.impressions]
+            features = unpack_rows(snapshot.features)
         except (msgspec.MsgspecError, InvalidFile) as error:
             raise SnapshotError(f"the joiner's snapshot cannot be read ({error})") from None
-        if not all(self._fits(one) for one in features):
+        if len(features) != len(snapshot.impressions) or (len(features) and not self._fits(features)):
             raise SnapshotError("the joiner's snapshot holds features of another schema")
         user, item = self._state.user, self._state.item
         self._watermark = self._state.watermark
         self._pages = {page.request_id: (opened, page) for opened, page in snapshot.pages}
-        for one, its in zip(snapshot.impressions, features, strict=True):
+        for row, one in enumerate(snapshot.impressions):
             impression = _Impression(
-                user(one.user_id), item(one.item_id), one.timestamp, one.sequence, one.opened, one.request_id, its, 0,
-                one.outcomes, one.taught,
+                user(one.user_id), item(one.item_id), one.timestamp, one.sequence, one.opened, one.request_id,
+                features, row, one.outcomes, one.taught,
             )  # fmt: skip
             self._remember(impression)
         for early in snapshot.early:
@@ -385,30 +389,30 @@ class Joiner:
         objectives, catalog = len(self._everything), self._state.catalog
         keys = np.array(collected.keys, dtype=np.int64).reshape(-1, 4)
         return Examples(
-            _gather(collected.sources, len(self._schema), self._state.native.dense_columns),
+            self._gather(collected.sources),
             np.array(collected.labels, dtype=np.float32).reshape(-1, objectives),
             np.array(collected.weights, dtype=np.float32).reshape(-1, objectives),
             catalog.users.keys[keys[:, 0]], catalog.items.keys[keys[:, 1]], keys[:, 2].copy(), keys[:, 3].copy(),
         )  # fmt: skip
 
+    def _gather(self, sources: list[tuple[Features, int]]) -> Features:
+        """Rows of several batches as one, in order; one copy for each run of rows of the same batch."""
+        parts: list[Features] = []
+        start = 0
+        while start < len(sources):
+            batch = sources[start][0]
+            end = start
+            while end < len(sources) and sources[end][0] is batch:
+                end += 1
+            rows: npt.NDArray[np.intp] = np.array([row for _, row in sources[start:end]], dtype=np.intp)
+            parts.append(batch.take(rows))
+            start = end
+        if not parts:
+            dense_columns = self._state.native.dense_columns
+            return Features(np.empty(0, np.uint64), np.zeros(1, np.int64), np.empty((0, dense_columns), np.float32))
+        return Features.concatenate(parts)
+
 
 def _all_joined(records: Sequence[Record], folded: Folded) -> bool:
     kinds = folded.rows.kinds
     return len(kinds) > 0 and bool((kinds == RowKind.JOINED).all()) and all(one.kind != "served" for one in records)
-
-
-def _gather(sources: list[tuple[Features, int]], slots: int, dense_columns: int) -> Features:
-    """Rows of several batches as one, in order; one copy for each run of rows of the same batch."""
-    parts: list[Features] = []
-    start = 0
-    while start < len(sources):
-        batch = sources[start][0]
-        end = start
-        while end < len(sources) and sources[end][0] is batch:
-            end += 1
-        rows: npt.NDArray[np.intp] = np.array([row for _, row in sources[start:end]], dtype=np.intp)
-        parts.append(batch.take(rows))
-        start = end
-    if not parts:
-        return Features(np.empty(0, np.uint64), np.zeros(1, np.int64), np.empty((0, dense_columns), np.float32))
-    return Features.concatenate(parts)

@@ -16,12 +16,13 @@ from feedmill.domain.clock import HOUR
 from feedmill.domain.errors import SnapshotError, StorageError
 from feedmill.domain.records import Record
 from feedmill.domain.slots import SlotRegistry
-from feedmill.learn.models.ranker import RankerConfig
+from feedmill.learn.models.config import RankerConfig
 from feedmill.learn.training.config import LearningConfig
 from feedmill.learn.training.learner import Learner, Step
 from feedmill.learn.training.retrieving import Liked
 from feedmill.measure.metrics.classification import auc
 from feedmill.stream.features.config import FeatureConfig
+from feedmill.stream.state.state import Emit
 from feedmill.testing.learner_bytes import learner_bytes, parameter_bytes
 from feedmill.testing.small_log import START, small_config, small_log, taste_log
 
@@ -120,8 +121,9 @@ def test_more_examples_than_a_batch_are_learned_in_parts() -> None:
     learner.step(seen)
     step = learner.step([end])
     assert len(step.examples) == len(step.predictions) == 100
-    examples = in_parts.joiner.push(seen, in_parts.state.fold(seen, in_parts._emit))
-    examples = in_parts.joiner.push([end], in_parts.state.fold([end], in_parts._emit))
+    emit = [Emit(in_parts.ranker.schema.view, "examples")]
+    in_parts.joiner.push(seen, in_parts.state.fold(seen, emit))
+    examples = in_parts.joiner.push([end], in_parts.state.fold([end], emit))
     for start in range(0, 100, 32):
         in_parts.ranker.learn(rows_of(examples, np.arange(start, min(start + 32, 100))))
     assert parameter_bytes(in_parts) == parameter_bytes(learner)

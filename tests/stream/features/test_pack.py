@@ -13,7 +13,7 @@ from feedmill.domain.errors import InvalidFile
 from feedmill.domain.ids import feature_id
 from feedmill.domain.slots import Segment, SlotRegistry
 from feedmill.stream.features.config import FeatureConfig
-from feedmill.stream.features.pack import pack, unpack
+from feedmill.stream.features.pack import pack, pack_rows, unpack, unpack_rows
 from feedmill.stream.features.schema import make_schema
 
 TWO = Features(
@@ -56,13 +56,23 @@ def test_damaged_bytes_are_refused_or_give_a_row_that_hangs_together(data: st.Da
 @pytest.mark.parametrize(
     "packed",
     [
-        b"", b"\x00", msgspec.msgpack.encode((b"1234567", b"", b"")), msgspec.msgpack.encode((b"", b"", b"123")),
-        msgspec.msgpack.encode((bytes(16), b"\x01\x00\x00\x00", b"")), msgspec.msgpack.encode([1, 2, 3]),
+        b"", b"\x00", msgspec.msgpack.encode([1, 2, 3, 4]), msgspec.msgpack.encode((1, b"1234567", b"", b"")),
+        msgspec.msgpack.encode((1, b"", b"", b"123")), msgspec.msgpack.encode((1, bytes(16), b"\x01\x00\x00\x00", b"")),
+        msgspec.msgpack.encode((2, b"", bytes(12), bytes(8))), msgspec.msgpack.encode((2, b"", bytes(8), bytes(12))),
+        msgspec.msgpack.encode((0, b"", bytes(4), b"")), msgspec.msgpack.encode((2**63, b"", b"", b"")),
+        msgspec.msgpack.encode((-1, b"", b"", b"")), pack_rows(TWO),
     ],
 )  # fmt: skip
-def test_bytes_that_are_no_features_are_refused(packed: bytes) -> None:
-    with pytest.raises(InvalidFile, match="the impression is joined without"):
+def test_bytes_that_are_no_features_of_a_row_are_refused(packed: bytes) -> None:
+    with pytest.raises(InvalidFile):
         unpack(packed)
+
+
+def test_many_rows_and_none_go_through_their_bytes() -> None:
+    assert bytes_of(unpack_rows(pack_rows(TWO))) == bytes_of(TWO)
+    none = unpack_rows(pack_rows(TWO.take(np.empty(0, dtype=np.intp))))
+    assert len(none) == len(none.ids) == 0
+    assert none.offsets.tolist() == [0]
 
 
 def test_features_fit_the_schema_whose_slots_they_have() -> None:

@@ -106,7 +106,7 @@ def test_ratings_above_three_and_a_half_are_proposed_as_liked(place, csv_folder:
     result = place.run(MovieLensSource(csv_folder, place.clock))
     assert result.objectives == {"like": Objective("rating", threshold=3.5)}
     assert result.actions["rating"] == Action(
-        "positive", repeats="last", threshold=3.5, example_without_impression=True
+        "positive", repeats="last", threshold=3.5, example_without_impression=True, negatives=4
     )
 
 

@@ -56,7 +56,7 @@ def test_actions_of_a_log_without_impressions_are_examples_of_their_own() -> Non
     assert {name: (action.example_without_impression, action.negatives) for name, action in alone.items()} == {
         "like": (True, 4),
         "hide": (True, 0),
-        "rating": (True, 0),
+        "rating": (True, 4),
     }
     shown = propose(tally(("like", None), impressions=1), {}).actions["like"]
     assert (shown.example_without_impression, shown.negatives) == (False, 0)
@@ -65,7 +65,7 @@ def test_actions_of_a_log_without_impressions_are_examples_of_their_own() -> Non
 def test_watching_counts_above_its_mean() -> None:
     proposal = propose(tally(("view", 10.0), ("view", 30.0)), {})
     assert proposal.actions["view"] == Action(
-        "positive", repeats="sum", threshold=20.0, example_without_impression=True
+        "positive", repeats="sum", threshold=20.0, example_without_impression=True, negatives=4
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from feedmill.domain.objectives import Objective
 from feedmill.domain.records import Item, Record, Served, User
 from feedmill.domain.slots import SlotRegistry
 from feedmill.learn.models.ranker import ranker_schema
+from feedmill.stream.features.config import FeatureConfig
 from feedmill.stream.state.feedback import FeedbackReader
 from feedmill.stream.state.rows import RowKind
 from feedmill.stream.state.state import Emit, State, StateConfig
@@ -54,7 +56,8 @@ def clamp(value: float, low: float, high: float) -> float:
 class Reference:
     """Everything that happened, in a list; features by going over the whole of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, features: FeatureConfig) -> None:
+        self.features = features
         self.items: dict[str, Item] = {}
         self.users: dict[str, User] = {}
         self.counted: dict[object, list[tuple[int, float, list[float]]]] = defaultdict(list)
@@ -83,7 +86,7 @@ class Reference:
     def slots(self, user: str, item: str, time: int, context: dict[str, object]) -> dict[str, list[int]]:
         keys = self.components(user, item, time, context)
         named = {name: [key] if key else [] for name, key in keys.items()}
-        for cross in FEATURES.crosses:
+        for cross in self.features.crosses:
             key = combined([keys[name] for name in cross])
             named["x".join(cross)] = [key] if key else []
         named |= {"age": [], "tags": [], "item_attributes": [], "item.format": []}
@@ -103,7 +106,7 @@ class Reference:
             named["interests"] = [hash_id(interest) for interest in known.interests]
             named["user.country"] = [hash_id(f"country={known.attributes['country']}")]
         liked = [item for item, weight, _ in reversed(self.history[user]) if weight > 0]
-        named["history"] = [hash_id(item) for item in liked[: FEATURES.history_features]]
+        named["history"] = [hash_id(item) for item in liked[: self.features.history_features]]
         return named
 
     def counter(self, key: object, time: int, half_life: float) -> list[float]:
@@ -118,24 +121,32 @@ class Reference:
     def dense(self, user: str, item: str, time: int, context: dict[str, object]) -> list[float]:
         keys = self.components(user, item, time, context)
         binary = [objective.kind == "binary" for objective in OBJECTIVES.values()]
-        count, *sums = self.counter("all", time, FEATURES.half_lives[0] * HOUR)
+        count, *sums = self.counter("all", time, self.features.half_lives[0] * HOUR)
         priors = [(total + 2.0 * is_binary) / (count + 20.0) for total, is_binary in zip(sums, binary, strict=True)]
         priors = [clamp(p, 1e-4, 1 - 1e-4) if b else p for p, b in zip(priors, binary, strict=True)]
         columns = [log_odds(p) if b else p for p, b in zip(priors, binary, strict=True)]
-        for group in FEATURES.groups:
+        for group in self.features.groups:
             known = all(keys[name] for name in group)
-            for hours in FEATURES.half_lives:
+            for hours in self.features.half_lives:
                 key = (group, *(keys[name] for name in group))
                 empty = [0.0] * (1 + len(OBJECTIVES))
                 count, *sums = self.counter(key, time, hours * HOUR) if known else empty
                 columns.append(0.5 * math.log(1 + count) - 0.5)
                 for total, prior, is_binary in zip(sums, priors, binary, strict=True):
-                    rate = (total + FEATURES.smoothing * prior) / (count + FEATURES.smoothing)
+                    rate = (total + self.features.smoothing * prior) / (count + self.features.smoothing)
                     value = rate - prior
                     if is_binary:
                         value = log_odds(clamp(rate, 1e-4, 1 - 1e-4)) - log_odds(prior)
                     columns.append(clamp(value, -4, 4))
-        return columns
+        return columns + ([self.affinity(user, item)] if self.features.affinity else [])
+
+    def affinity(self, user: str, item: str) -> float:
+        liked = [other for other, weight, _ in reversed(self.history[user]) if weight > 0 and other != item]
+        likes = Counter(other for other, _ in self.likes)
+        total = 0.0
+        for place, other in enumerate(liked[: self.features.affinity]):
+            total += 0.9**place * self.together[other][item] / math.sqrt(max(1, likes[other] * likes[item]))
+        return math.log(1 + total / 0.02)
 
     def feedback(self, outcomes: dict[str, float]) -> tuple[list[float], float, bool]:
         done = {name for name, value in outcomes.items() if value > 0}
@@ -147,7 +158,7 @@ class Reference:
         keys = self.components(user, item, record.timestamp, record.context)
         shown = reported or self.views[user, item] == 0
         labels, weight, hides = self.feedback(outcomes or {})
-        known = [("all",)] + [group for group in FEATURES.groups if all(keys[name] for name in group)]
+        known = [("all",)] + [group for group in self.features.groups if all(keys[name] for name in group)]
         for group in known:
             key = "all" if group == ("all",) else (group, *(keys[name] for name in group))
             self.counted[key].append((record.timestamp, float(shown), labels))
@@ -170,7 +181,7 @@ class Reference:
                     self.together[other][item] += 1 / rank
         history[:] = [entry for entry in history if entry[0] != item]
         history.append((item, weight, record.timestamp))
-        del history[: -FEATURES.history_length]
+        del history[: -self.features.history_length]
 
     def rows(self, record: Record) -> list[tuple[str, str, dict[str, float] | None, bool]]:
         """User, item, outcomes and whether it was shown, of the rows of a record that are not drawn."""
@@ -192,19 +203,19 @@ class Reference:
             (self.items if record.object else self.users).pop(record.object or record.subject, None)
 
 
-def run_both(seed: int, size: int = 100) -> tuple[State, Reference]:
+def run_both(seed: int, features: FeatureConfig, size: int = 100) -> tuple[State, Reference]:
     """Fold a log both ways, comparing every row's features on the way."""
-    schema = ranker_schema(SlotRegistry(), FEATURES, SMALL.ranker, len(OBJECTIVES))
+    schema = ranker_schema(SlotRegistry(), features, SMALL.ranker, len(OBJECTIVES))
     names = [slot.name.removeprefix("ranker/") for slot in schema.slots]
     reader = FeedbackReader(ACTIONS, OBJECTIVES)
-    state = State(StateConfig(FEATURES, reader, frozenset(SMALL.join.served_means_seen)))
-    reference = Reference()
+    state = State(StateConfig(features, reader, frozenset(SMALL.join.served_means_seen)))
+    reference = Reference(features)
     for record in small_log(np.random.default_rng(seed), size):
-        rows, ((features, emitted),) = state.fold([record], [Emit(schema.view, "examples")])
+        rows, ((found, emitted),) = state.fold([record], [Emit(schema.view, "examples")])
         undrawn = np.flatnonzero(rows.kinds != RowKind.DRAWN)
         for row, (user, item, outcomes, shown) in zip(undrawn, reference.rows(record), strict=True):
             if row in emitted:
-                one = features.take(np.flatnonzero(emitted == row))
+                one = found.take(np.flatnonzero(emitted == row))
                 expected = reference.slots(user, item, record.timestamp, record.context)
                 assert names == list(dict.fromkeys(names))
                 for slot, name in enumerate(names):
@@ -221,7 +232,7 @@ def run_both(seed: int, size: int = 100) -> tuple[State, Reference]:
 @settings(deadline=None, max_examples=12)
 @given(st.integers(0, 2**32))
 def test_state_and_features_are_those_of_the_reference(seed: int) -> None:
-    state, reference = run_both(seed)
+    state, reference = run_both(seed, FEATURES)
     items, users = state.catalog.items.ids.names, state.catalog.users.ids.names
     everything = np.arange(len(items), dtype=np.int32)
     assert state.impressions(everything).tolist() == [reference.impressions[name] for name in items]
@@ -248,9 +259,15 @@ def test_state_and_features_are_those_of_the_reference(seed: int) -> None:
         assert (np.diff(scores) <= 0).all()
 
 
+@settings(deadline=None, max_examples=8)
+@given(st.integers(0, 2**32), st.integers(1, 6))
+def test_the_affinity_is_that_of_the_reference(seed: int, affinity: int) -> None:
+    run_both(seed, msgspec.structs.replace(FEATURES, affinity=affinity))
+
+
 def test_a_rate_worked_out_by_hand() -> None:
     reader = FeedbackReader(ACTIONS, {"click": Objective("click"), "view": Objective("view", "regression", scale=10)})
-    features = type(FEATURES)(context=(), groups=(("user",),), crosses=(), half_lives=(0.0, 24.0), smoothing=3.0)
+    features = FeatureConfig(context=(), groups=(("user",),), crosses=(), half_lives=(0.0, 24.0), smoothing=3.0)
     state = State(StateConfig(features, reader))
     schema = ranker_schema(SlotRegistry(), features, SMALL.ranker, 2)
     outcomes = ({"click": 1.0, "view": 20.0}, {}, {"click": 1.0}, {})
@@ -271,7 +288,7 @@ def test_a_rate_worked_out_by_hand() -> None:
 
 def test_counters_stay_exact_where_floats_no_longer_count() -> None:
     reader = FeedbackReader(ACTIONS, {"click": Objective("click")})
-    state = State(StateConfig(type(FEATURES)(context=(), groups=(("item",),), crosses=(), half_lives=(0.0,)), reader))
+    state = State(StateConfig(FeatureConfig(context=(), groups=(("item",),), crosses=(), half_lives=(0.0,)), reader))
     state.fold([Record("seen", 0, "u", "i", outcomes={"click": 1.0})])
     keys, times, _ = state.native.dump_counters()
     full = np.array([[2.0**23, 2.0**21]] * len(keys), dtype=np.float32)

@@ -46,5 +46,8 @@ class TwoTowerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.dimension < 1:
             raise ConfigError("retrieval.dimension must be at least 1")
+        for name in ("user_slots", "item_slots"):
+            if not getattr(self, name):
+                raise ConfigError(f"retrieval.{name}: name at least one feature")
         if not 0 < self.learning_rate <= 10:
             raise ConfigError(f"retrieval.learning_rate: {self.learning_rate} must be above 0 and at most 10")

@@ -67,7 +67,7 @@ class Ranker(nn.Module):
     ) -> torch.Tensor:  # float32 [n, objectives]
         """Logits of binary objectives, values of regressed ones."""
         base, inputs = dense[:, : self.objectives], dense[:, self.objectives :]
-        weights, vectors = rows[:, :, : self.objectives], rows[:, :, self.objectives :]
+        weights, vectors = torch.split(rows, [self.objectives, rows.shape[2] - self.objectives], dim=2)
         total = vectors.sum(1)
         pairs = 0.5 * (total * total - (vectors * vectors).sum(1))
         logits: torch.Tensor = base + weights.sum(1) + self.linear(inputs) + self.interactions(pairs)

@@ -33,7 +33,7 @@ class RankerLearner:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.model = Ranker(config, schema.slots, dense_columns, len(objectives))
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=config.dense_learning_rate)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=config.dense_learning_rate, fused=True)
         self.batches_refused = 0
         """Batches that were not learned because their gradient was not finite."""
 

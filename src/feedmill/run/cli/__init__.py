@@ -5,7 +5,7 @@ boundary.py    errors become one line and an exit code
 terminal.py    what is printed: tables, JSON, words on standard error
 opening.py     a home is opened; logs go to standard error
 stopping.py    Ctrl-C stops between two steps
-importing.py train.py replay.py recommend.py configuration.py    the commands
+demo.py try_.py importing.py train.py replay.py recommend.py configuration.py    the commands
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from feedmill.run.cli import configuration, importing, recommend, replay, train
+from feedmill.run.cli import configuration, demo, importing, recommend, replay, train, try_
 from feedmill.run.cli.boundary import Boundary
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(demo.demo)
+app.command("try")(try_.try_)
 app.add_typer(importing.app, name="import")
 app.command()(train.train)
 app.command()(replay.replay)

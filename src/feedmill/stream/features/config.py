@@ -14,6 +14,7 @@ CLOCK_COMPONENTS = ("hour", "weekday")
 OTHER_FEATURES = ("interests", "user_attributes", "tags", "item_attributes", "age", "history")
 """Names of slots that are not components: no key of a context may be called so."""
 MOST_COMPONENTS = 64
+LONGEST_HISTORY = 10_000
 
 
 class FeatureConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,6 +54,11 @@ class FeatureConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Feedbacks that are kept of each user."""
     history_features: int = 10
     """Of them, the last positive ones that are features."""
+    affinity: int = 0
+    """With how many of the items that the user liked last an item is compared, by how often both were liked together:
+    one more dense column. 0 leaves it out."""
+    popularity_half_life: float = 24.0
+    """Hours in which half of a like is forgotten in what trends; 0 never."""
 
     def __post_init__(self) -> None:
         known = self.components()
@@ -80,8 +86,14 @@ class FeatureConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ConfigError(f"features.half_lives: {half_life} is no half-life; give hours, or 0 for no decay")
         if not 0 < self.smoothing < math.inf:
             raise ConfigError(f"features.smoothing: {self.smoothing} must be a number above 0")
-        if not 0 <= self.history_features <= self.history_length or self.history_length < 1:
-            raise ConfigError("features.history_length must be at least 1 and features.history_features at most that")
+        if not 1 <= self.history_length <= LONGEST_HISTORY or not 0 <= self.history_features <= self.history_length:
+            raise ConfigError(
+                f"features.history_length must be 1 to {LONGEST_HISTORY} and features.history_features at most that"
+            )
+        if not 0 <= self.affinity <= self.history_length:
+            raise ConfigError(f"features.affinity: {self.affinity} must be 0 to features.history_length")
+        if not 0 <= self.popularity_half_life < math.inf:
+            raise ConfigError(f"features.popularity_half_life: {self.popularity_half_life} is no half-life; give hours")
 
     def components(self) -> tuple[str, ...]:
         """The names of all components in the order of the native fold."""

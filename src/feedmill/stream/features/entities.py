@@ -45,8 +45,14 @@ def _bags(bags: Iterable[Sequence[int]]) -> Bags:
     return np.array(ids, dtype=np.uint64), np.array(ends, dtype=np.uint32)
 
 
+@functools.lru_cache(maxsize=64)
+def _set_of(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(names)
+
+
 def _attributes(own: tuple[str, ...], attributes: Mapping[str, Scalar]) -> list[Sequence[int]]:
-    shared = [key for name, value in attributes.items() if name not in own for key in attribute_keys(name, value)]
+    named = _set_of(own)
+    shared = [key for name, value in attributes.items() if name not in named for key in attribute_keys(name, value)]
     return [shared, *(attribute_keys(name, attributes.get(name)) for name in own)]
 
 

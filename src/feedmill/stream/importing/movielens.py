@@ -16,12 +16,12 @@ from feedmill.domain.records import Item, Record, Scalar, User
 from feedmill.stream.importing.delimited import DelimitedRows
 from feedmill.stream.importing.files import InputFile
 from feedmill.stream.importing.lines import Lines
-from feedmill.stream.importing.proposals import Proposal, Tally
+from feedmill.stream.importing.proposals import NEGATIVES, Proposal, Tally
 from feedmill.stream.importing.source import Part, Reject
 from feedmill.stream.validation import Validator, check_id, check_number, check_strings, check_text, derive_event_id
 
 ACTIONS: dict[str, Action] = {
-    "rating": Action("positive", repeats="last", threshold=3.5, example_without_impression=True),
+    "rating": Action("positive", repeats="last", threshold=3.5, example_without_impression=True, negatives=NEGATIVES),
     "tag": Action("neutral"),
 }
 OBJECTIVES: dict[str, Objective] = {"like": Objective("rating", threshold=3.5)}

@@ -175,7 +175,7 @@ def propose(tally: Tally, known: dict[str, Action]) -> Proposal:
     """Meanings of the actions that are not `known`, and objectives over all of them.
 
     Ratings count as liked above 0.7 of the scale (3.5 of 5 stars), watching above its mean. In a log without
-    impressions each action is an example of its own, and a positive one that has no scale is set against random items.
+    impressions each action is an example of its own, and a positive one is set against random items.
     Where nothing is positive by its name, the most frequent action that is not negative is taken for it.
     """
     alone = tally.impressions == 0
@@ -184,14 +184,14 @@ def propose(tally: Tally, known: dict[str, Action]) -> Proposal:
     for name, statistics in tally.actions.items():
         action, weight = _judge(name, statistics)
         if name not in known:
-            proposed[name] = _stand_alone(action, statistics) if alone else action
+            proposed[name] = _stand_alone(action) if alone else action
         if known.get(name, action).meaning == "positive":
             weights[name] = weight or 1.0
     neutral = [name for name, action in proposed.items() if action.meaning == "neutral"]
     if not weights and neutral:
         name = max(neutral, key=lambda name: tally.actions[name].count)
         positive = msgspec.structs.replace(proposed[name], meaning="positive")
-        proposed[name] = _stand_alone(positive, tally.actions[name]) if alone else positive
+        proposed[name] = _stand_alone(positive) if alone else positive
         weights[name] = 1.0
     frequent = sorted(weights, key=lambda name: -tally.actions[name].count)[:OBJECTIVES]
     meanings = {**proposed, **known}
@@ -226,9 +226,12 @@ def _judge(name: str, statistics: ActionStatistics) -> tuple[Action, float]:
     return Action("neutral"), 0.0
 
 
-def _stand_alone(action: Action, statistics: ActionStatistics) -> Action:
-    """The action in a log without impressions: set against random items, unless its own values tell likes apart."""
-    negatives = NEGATIVES if action.meaning == "positive" and not statistics.varies else 0
+def _stand_alone(action: Action) -> Action:
+    """The action in a log without impressions: set against random items where it is positive.
+
+    Ratings too: low ones say what people did not like of what they chose, and nothing of what they would not choose.
+    """
+    negatives = NEGATIVES if action.meaning == "positive" else 0
     return msgspec.structs.replace(action, example_without_impression=True, negatives=negatives)
 
 

@@ -158,7 +158,7 @@ class State:
         return partners[best], scores[best]
 
     def popularity(self, now: int) -> Float32s:
-        """float32 [items]: likes of each item, decayed with a half-life of a day. Cost: linear in the items."""
+        """float32 [items]: likes of each item, decayed as the configuration says. Cost: linear in the items."""
         return self.native.popularity(now)
 
     def impressions(self, items: Int32s) -> npt.NDArray[np.uint32]:
@@ -298,8 +298,10 @@ def _make_native(config: StateConfig) -> _native.Fold:
             smoothing=features.smoothing,
             history_length=features.history_length,
             history_features=features.history_features,
+            affinity=features.affinity,
+            popularity_half_life=features.popularity_half_life * HOUR,
         )
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise ConfigError(f"features: {error}") from None
 
 

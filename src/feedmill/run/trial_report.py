@@ -1,0 +1,122 @@
+"""What a trial says: Feedmill and popularity side by side, which is ahead, and whether that could be chance."""
+
+from __future__ import annotations
+
+import msgspec
+
+from feedmill.measure.metrics import BinaryMetrics
+from feedmill.measure.metrics.bootstrap import Interval
+
+
+class RankingScore(msgspec.Struct, frozen=True):
+    """Of lists of ten out of the whole catalogue."""
+
+    hit_rate: float
+    """How often a wanted item was among the ten."""
+    ndcg: float
+
+
+class RankingComparison(msgspec.Struct, frozen=True):
+    """Feedmill and popularity, asked the same questions."""
+
+    asked: int
+    """Lists of each."""
+    of: int
+    """Lists that could have been asked for; where there are too many, some are drawn."""
+    users: int
+    known_users: int
+    """Of them, those who stand in the first four fifths."""
+    feedmill: RankingScore
+    popularity: RankingScore
+    popularity_kind: str
+    """The better of the two kinds: `all time`, or `recent`, where old likes fade."""
+    hit_rate_difference: Interval | None
+    """Feedmill's less popularity's, with users resampled; None where there are too few of them."""
+    ndcg_difference: Interval | None
+
+
+class ObjectiveComparison(msgspec.Struct, frozen=True):
+    """One objective, each impression of the last fifth predicted before it was learned from."""
+
+    feedmill: BinaryMetrics
+    popularity: BinaryMetrics
+    """Of the item's own rate so far."""
+    popularity_kind: str
+    auc_difference: Interval | None
+
+
+class FeedItem(msgspec.Struct, frozen=True):
+    """One position of a feed."""
+
+    item_id: str
+    title: str
+    why: str
+
+
+class UserFeed(msgspec.Struct, frozen=True):
+    """A feed for one user at the end of the file."""
+
+    user_id: str
+    who: str
+    events: int
+    liked: list[str]
+    """Titles of the items liked last, newest first."""
+    items: list[FeedItem]
+
+
+class TrialReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a trial."""
+
+    file: str
+    events: int
+    rejected: int
+    users: int
+    items: int
+    trained: int
+    """Events before the split."""
+    tested: int
+    split: str
+    """When the last fifth begins, ISO 8601; empty where the file has no times."""
+    as_it_goes: RankingComparison | None
+    """Asked before likes of the last fifth, with everything learned that came before them."""
+    at_the_split: RankingComparison | None
+    """Asked once for each user of the last fifth, at its beginning."""
+    objectives: dict[str, ObjectiveComparison]
+    """Where the file says what was shown."""
+    feeds: list[UserFeed]
+    verdict: str
+    notes: list[str]
+    seconds: float
+
+
+def verdict(
+    as_it_goes: RankingComparison | None,
+    at_the_split: RankingComparison | None,
+    objectives: dict[str, ObjectiveComparison],
+) -> str:
+    """Which is ahead, in words."""
+    sentences = []
+    for comparison, when in ((as_it_goes, "as it goes"), (at_the_split, "asked once, at the split")):
+        if comparison is not None:
+            ours, theirs = comparison.feedmill.hit_rate, comparison.popularity.hit_rate
+            numbers = f"{ours:.1%} of lists held a wanted item, popularity's {theirs:.1%}"
+            sentences.append(_judgement(when, numbers, comparison.hit_rate_difference))
+    for name, objective in objectives.items():
+        numbers = f"AUC {objective.feedmill.auc:.3f}, popularity's {objective.popularity.auc:.3f}"
+        sentences.append(_judgement(f"predicting {name}", numbers, objective.auc_difference))
+    return " ".join(sentences) or "Nobody can say which is ahead: see the notes."
+
+
+def _judgement(when: str, numbers: str, difference: Interval | None) -> str:
+    head = f"{when[0].upper()}{when[1:]}:"
+    if difference is None or difference.estimate != difference.estimate:
+        return f"{head} {numbers}; too few users to say whether that is chance."
+    if difference.estimate == 0:
+        return f"{head} level with popularity ({numbers})."
+    place = "ahead of" if difference.estimate > 0 else "behind"
+    sure = difference.low > 0 or difference.high < 0
+    chance = "not chance" if sure else "could be chance"
+    return (
+        f"{head} Feedmill is {place} popularity ({numbers}); {chance}"
+        f" (the difference lies between {difference.low:+.3f} and {difference.high:+.3f} with 95 % confidence)."
+    )

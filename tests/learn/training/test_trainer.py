@@ -1,0 +1,310 @@
+"""The trainer can be stopped at any point, in any way, and comes to the same parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feedmill.domain.errors import SnapshotError
+from feedmill.domain.records import Record
+from feedmill.domain.slots import SlotRegistry
+from feedmill.learn.training.config import LearningConfig
+from feedmill.learn.training.learner import Learner, Step
+from feedmill.learn.training.snapshots import Snapshots
+from feedmill.learn.training.trainer import Trainer
+from feedmill.testing.learner_bytes import learner_bytes
+from feedmill.testing.memory_log import MemoryLog
+from feedmill.testing.small_log import small_config, small_log
+
+BATCH = 32
+SIZE = 330
+STEPS = 11
+
+
+class Crash(Exception):
+    """Where a test ends a run as a crash would, with nothing saved."""
+
+
+def filled(records: Sequence[Record]) -> MemoryLog:
+    log = MemoryLog()
+    log.append(records)
+    return log
+
+
+def log(seed: int = 1, size: int = SIZE) -> MemoryLog:
+    return filled(small_log(np.random.default_rng(seed), size))
+
+
+def new_trainer(log: MemoryLog, folder: Path, config: LearningConfig | None = None, keep: int = 2) -> Trainer:
+    chosen = config or small_config()
+    return Trainer(log, lambda: Learner(chosen, SlotRegistry()), Snapshots(folder, keep))
+
+
+def crash_after(steps: int) -> Callable[[Step], bool]:
+    left = steps
+
+    def goes_on(step: Step) -> bool:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Crash
+        return True
+
+    return goes_on
+
+
+def crash(trainer: Trainer, steps: int) -> None:
+    """Run so many steps, and leave the trainer in the middle of the next."""
+    with pytest.raises(Crash):
+        trainer.run(crash_after(steps))
+    trainer.close()
+
+
+def trained(log: MemoryLog, folder: Path, config: LearningConfig | None = None) -> dict[str, bytes]:
+    """What an uninterrupted run makes of the log."""
+    trainer = new_trainer(log, folder / "uninterrupted", config)
+    trainer.run()
+    trainer.close()
+    return bytes_of(trainer, folder)
+
+
+def bytes_of(trainer: Trainer, folder: Path) -> dict[str, bytes]:
+    place = folder / "bytes"
+    place.mkdir(exist_ok=True)
+    return learner_bytes(trainer.learner, place)
+
+
+def test_a_run_is_the_steps_of_a_learner_over_the_log(tmp_path: Path) -> None:
+    source, learner = log(), Learner(small_config(), SlotRegistry())
+    trainer = new_trainer(source, tmp_path / "t")
+    steps: list[Step] = []
+    trainer.run(lambda step: steps.append(step) is None)
+    assert (trainer.step, trainer.position, len(steps)) == (STEPS, SIZE, STEPS)
+    position = 0
+    for step in steps:
+        records, position = source.read(position, BATCH)
+        assert learner.step(records).predictions.tobytes() == step.predictions.tobytes()
+    (tmp_path / "bytes").mkdir()
+    assert bytes_of(trainer, tmp_path) == learner_bytes(learner, tmp_path / "bytes")
+    assert trainer.snapshots.steps() == [STEPS]
+
+
+@settings(deadline=None, max_examples=8)
+@given(st.integers(0, 2**32), st.lists(st.integers(1, 4), max_size=4), st.integers(1, 5))
+def test_a_trainer_that_is_stopped_at_any_step_goes_on_as_if_nothing_had_been(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, stops: list[int], snapshot_steps: int
+) -> None:
+    folder = tmp_path_factory.mktemp("trainer")
+    source, config = log(seed), small_config(snapshot_steps=snapshot_steps)
+    for stop in stops:
+        trainer = new_trainer(source, folder / "stopped", config)
+        end = trainer.step + stop
+        trainer.run(lambda step, trainer=trainer, end=end: trainer.step < end)
+        trainer.close()
+    trainer = new_trainer(source, folder / "stopped", config)
+    trainer.run()
+    trainer.close()
+    assert trainer.refused == []
+    assert (trainer.step, trainer.position) == (STEPS, SIZE)
+    assert bytes_of(trainer, folder) == trained(source, folder)
+
+
+@settings(deadline=None, max_examples=8)
+@given(st.integers(0, 2**32), st.lists(st.integers(0, 4), min_size=1, max_size=4), st.integers(1, 5))
+def test_a_trainer_that_crashes_at_any_step_recovers_from_snapshot_and_journal(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, crashes: list[int], snapshot_steps: int
+) -> None:
+    folder = tmp_path_factory.mktemp("trainer")
+    source, config = log(seed, 2 * SIZE), small_config(snapshot_steps=snapshot_steps)
+    begun = 0
+    for steps in crashes:
+        trainer = new_trainer(source, folder / "crashed", config)
+        assert trainer.step >= begun
+        crash(trainer, steps)
+        begun = trainer.step
+    trainer = new_trainer(source, folder / "crashed", config)
+    assert trainer.step == begun
+    trainer.run()
+    trainer.close()
+    assert bytes_of(trainer, folder) == trained(source, folder)
+
+
+def test_a_last_batch_that_was_not_full_is_executed_again_as_it_was(tmp_path: Path) -> None:
+    records = small_log(np.random.default_rng(4), SIZE)
+    expected = None
+    for crashes in (False, True):
+        source, folder = filled(records[:150]), tmp_path / str(crashes)
+        trainer = new_trainer(source, folder)
+        if crashes:
+            # Four full batches and one of 22 records; the crash comes before the snapshot at the end.
+            crash(trainer, 4)
+            assert [entry.records for entry in trainer.snapshots.journalled(trainer.learner, 0)] == [32] * 4 + [22]
+        else:
+            trainer.run()
+            trainer.close()
+        source.append(records[150:])
+        trainer = new_trainer(source, folder)
+        assert (trainer.step, trainer.position) == (5, 150)
+        trainer.run()
+        trainer.close()
+        assert trainer.step == 5 + 6
+        expected = expected or bytes_of(trainer, tmp_path)
+        assert bytes_of(trainer, tmp_path) == expected
+    assert trained(source, tmp_path) != expected
+
+
+def test_a_torn_journal_costs_only_what_is_torn(tmp_path: Path) -> None:
+    source = log()
+    crash(new_trainer(source, tmp_path / "t"), 5)
+    path = tmp_path / "t" / "000000000000.journal"
+    whole = len(path.read_bytes()) // 32
+    path.write_bytes(path.read_bytes()[:-1])
+    trainer = new_trainer(source, tmp_path / "t")
+    assert trainer.step == whole - 1
+    crash(trainer, 1)
+    trainer = new_trainer(source, tmp_path / "t")
+    assert trainer.step > whole - 1
+    trainer.run()
+    trainer.close()
+    assert bytes_of(trainer, tmp_path) == trained(source, tmp_path)
+
+
+@pytest.mark.parametrize("damaged", ["table.bin", "dense.pt", "joiner.msgpack", "state.npz", "manifest.json"])
+def test_a_damaged_newest_snapshot_costs_time_and_nothing_else(tmp_path: Path, damaged: str) -> None:
+    records = small_log(np.random.default_rng(4), SIZE)
+    source = filled(records[:100])
+    for end in (170, SIZE):
+        # The runs end with batches that are not full, which nothing but the journals knows of.
+        trainer = new_trainer(source, tmp_path / "t")
+        trainer.run()
+        trainer.close()
+        source.append(records[source.end() : end])
+    trainer = new_trainer(source, tmp_path / "t")
+    trainer.run()
+    trainer.close()
+    expected = bytes_of(trainer, tmp_path)
+    older, newest = trainer.snapshots.steps()
+    path = tmp_path / "t" / f"{newest:012d}" / damaged
+    path.write_bytes(path.read_bytes()[:-7])
+    recovered = new_trainer(source, tmp_path / "t")
+    assert len(recovered.refused) == 1
+    assert damaged in recovered.refused[0]
+    assert recovered.snapshots.steps() == [older]
+    assert (recovered.step, recovered.position) == (trainer.step, trainer.position)
+    assert bytes_of(recovered, tmp_path) == expected
+    source.append(small_log(np.random.default_rng(5), 50))
+    recovered.run()
+    recovered.close()
+    again = new_trainer(source, tmp_path / "t")
+    assert again.refused == []
+    assert bytes_of(again, tmp_path) == bytes_of(recovered, tmp_path)
+
+
+def test_when_every_snapshot_is_damaged_the_log_is_learned_again(tmp_path: Path) -> None:
+    source = log()
+    trainer = new_trainer(source, tmp_path / "t", small_config(snapshot_steps=3))
+    trainer.run()
+    trainer.close()
+    for step in trainer.snapshots.steps():
+        (tmp_path / "t" / f"{step:012d}" / "table.bin").unlink()
+    trainer = new_trainer(source, tmp_path / "t", small_config(snapshot_steps=3))
+    assert len(trainer.refused) == 2
+    assert trainer.step == 0
+    crash(trainer, 1)
+    trainer = new_trainer(source, tmp_path / "t", small_config(snapshot_steps=3))
+    trainer.run()
+    trainer.close()
+    assert bytes_of(trainer, tmp_path) == trained(source, tmp_path)
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+def test_a_changed_configuration_starts_anew(tmp_path: Path, crashes: bool) -> None:
+    source, changed = log(), small_config(seed=5, batch=50)
+    trainer = new_trainer(source, tmp_path / "t")
+    if crashes:
+        crash(trainer, 3)
+    else:
+        trainer.run()
+        trainer.close()
+    trainer = new_trainer(source, tmp_path / "t", changed)
+    assert (trainer.step, trainer.position) == (0, 0)
+    assert ["another configuration" in reason for reason in trainer.refused] == [True] * (not crashes)
+    trainer.run()
+    trainer.close()
+    assert bytes_of(trainer, tmp_path) == trained(source, tmp_path, changed)
+
+
+def test_a_changed_number_of_snapshots_goes_on(tmp_path: Path) -> None:
+    source = log()
+    crash(new_trainer(source, tmp_path / "t"), 4)
+    trainer = new_trainer(source, tmp_path / "t", small_config(snapshot_steps=2, keep_snapshots=1), keep=1)
+    assert trainer.step >= 5
+    trainer.run()
+    trainer.close()
+    assert trainer.snapshots.steps() == [STEPS]
+    assert bytes_of(trainer, tmp_path) == trained(source, tmp_path)
+
+
+def test_a_log_that_lacks_what_was_learned_is_refused(tmp_path: Path) -> None:
+    source = log()
+    trainer = new_trainer(source, tmp_path / "t")
+    crash(trainer, 4)
+    shorter = filled(source.read(0, 40)[0])
+    with pytest.raises(SnapshotError, match="records that the log does not have"):
+        new_trainer(shorter, tmp_path / "t")
+    trainer = new_trainer(source, tmp_path / "t")
+    trainer.run()
+    trainer.close()
+    with pytest.raises(SnapshotError, match="records that the log does not have"):
+        new_trainer(shorter, tmp_path / "t")
+    assert trainer.snapshots.steps() == [STEPS]
+
+
+def test_a_run_goes_to_the_first_step_that_reaches_a_position(tmp_path: Path) -> None:
+    trainer = new_trainer(log(), tmp_path / "t")
+    trainer.run(until=100)
+    assert trainer.position == 128
+    assert trainer.snapshots.steps() == [4]
+    trainer.run(until=100)
+    assert trainer.position == 128
+    trainer.run(until=10_000)
+    assert trainer.position == SIZE
+    trainer.close()
+
+
+def test_a_run_follows_a_log_that_grows(tmp_path: Path) -> None:
+    records = small_log(np.random.default_rng(1), SIZE)
+    source = filled([])
+    trainer = new_trainer(source, tmp_path / "t")
+    trainer.run()
+    assert trainer.snapshots.steps() == []
+    for start in range(0, SIZE, BATCH):
+        source.append(records[start : start + BATCH])
+        trainer.run()
+    trainer.close()
+    assert trainer.step == STEPS
+    assert bytes_of(trainer, tmp_path) == trained(source, tmp_path)
+
+
+def test_after_a_run_was_interrupted_the_trainer_is_of_no_further_use(tmp_path: Path) -> None:
+    trainer = new_trainer(log(), tmp_path / "t")
+    crash(trainer, 2)
+    for attempt in (trainer.run, trainer.save):
+        with pytest.raises(SnapshotError, match="make a new trainer"):
+            attempt()
+    assert trainer.snapshots.steps() == []
+
+
+def test_saving_again_writes_nothing(tmp_path: Path) -> None:
+    trainer = new_trainer(log(), tmp_path / "t")
+    trainer.run()
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "t").rglob("*")}
+    trainer.save()
+    trainer.run()
+    trainer.close()
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "t").rglob("*")} == before
