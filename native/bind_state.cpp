@@ -479,4 +479,5 @@ void bind_state(nb::module_& m) {
   m.attr("HIDES") = flag::kHides;
   m.attr("SHOWN_IF_UNSEEN") = flag::kShownIfUnseen;
   m.attr("FEEDBACK") = flag::kFeedback;
+  m.attr("DRAWN") = flag::kDrawn;
 }

@@ -79,6 +79,7 @@ constexpr uint8_t kShown = 1;          // the item was shown: counts as an impre
 constexpr uint8_t kHides = 2;          // the user does not want to see it again
 constexpr uint8_t kShownIfUnseen = 4;  // counts as an impression when none is known
 constexpr uint8_t kFeedback = 8;       // the row carries outcomes
+constexpr uint8_t kDrawn = 16;         // nobody saw it: counts as an impression in the counters, and nowhere else
 }  // namespace flag
 
 class Fold {
@@ -118,11 +119,11 @@ class Fold {
     components_of(row, keys);
     const uint64_t pair = combine(keys[0], keys[1]);
     const bool shown = (flags & flag::kShown) || ((flags & flag::kShownIfUnseen) && seen_.views(pair) == 0);
-    if (shown || (flags & flag::kFeedback)) {
-      counters_.add(kAll, row.time, shown ? 1.0f : 0.0f, outcomes);
-      for (size_t g = 0; g < config_.groups.size(); ++g) {
-        counters_.add(group_key(g, keys), row.time, shown ? 1.0f : 0.0f, outcomes);
-      }
+    const bool drawn = flags & flag::kDrawn;
+    if (shown || drawn || (flags & flag::kFeedback)) {
+      const float count = shown || drawn ? 1.0f : 0.0f;
+      counters_.add(kAll, row.time, count, outcomes);
+      for (size_t g = 0; g < config_.groups.size(); ++g) counters_.add(group_key(g, keys), row.time, count, outcomes);
     }
     if (row.user < 0 || row.item < 0) return;
     if (shown) seen_.view(pair);

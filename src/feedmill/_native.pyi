@@ -89,6 +89,7 @@ HIDES: int
 SHOWN_IF_UNSEEN: int
 """Counts as an impression when none is known of this user and item."""
 FEEDBACK: int
+DRAWN: int
 """The row carries outcomes."""
 
 class View:
@@ -120,7 +121,7 @@ class Fold:
         affinity: int = 0,
         popularity_half_life: float = 86_400_000.0,
     ) -> None:
-        """`half_lives` and `popularity_half_life` in milliseconds, 0 for no decay; `groups` names components by index."""
+        """Half-lives in milliseconds, 0 for no decay; `groups` names components by index."""
     @property
     def dense_columns(self) -> int: ...
     @property

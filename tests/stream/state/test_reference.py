@@ -154,14 +154,21 @@ class Reference:
         weight = -1.0 if "hide" in done else float(bool(done & {"click", "like", "share"}))
         return labels, weight, "hide" in done
 
-    def apply(self, record: Record, user: str, item: str, outcomes: dict[str, float] | None, reported: bool) -> None:
+    def draw(self, record: Record, item: str) -> None:
+        """An item drawn against an action: an impression without any outcome, for the counters alone."""
+        self.count(record, record.subject, item, 1.0, [0.0] * len(OBJECTIVES))
+
+    def count(self, record: Record, user: str, item: str, shown: float, labels: list[float]) -> None:
         keys = self.components(user, item, record.timestamp, record.context)
-        shown = reported or self.views[user, item] == 0
-        labels, weight, hides = self.feedback(outcomes or {})
         known = [("all",)] + [group for group in self.features.groups if all(keys[name] for name in group)]
         for group in known:
             key = "all" if group == ("all",) else (group, *(keys[name] for name in group))
-            self.counted[key].append((record.timestamp, float(shown), labels))
+            self.counted[key].append((record.timestamp, shown, labels))
+
+    def apply(self, record: Record, user: str, item: str, outcomes: dict[str, float] | None, reported: bool) -> None:
+        shown = reported or self.views[user, item] == 0
+        labels, weight, hides = self.feedback(outcomes or {})
+        self.count(record, user, item, float(shown), labels)
         self.views[user, item] += shown
         self.impressions[item] += shown
         if hides:
@@ -212,6 +219,8 @@ def run_both(seed: int, features: FeatureConfig, size: int = 100) -> tuple[State
     reference = Reference(features)
     for record in small_log(np.random.default_rng(seed), size):
         rows, ((found, emitted),) = state.fold([record], [Emit(schema.view, "examples")])
+        for row in np.flatnonzero(rows.kinds == RowKind.DRAWN):
+            reference.draw(record, state.catalog.items.ids.names[rows.items[row]])
         undrawn = np.flatnonzero(rows.kinds != RowKind.DRAWN)
         for row, (user, item, outcomes, shown) in zip(undrawn, reference.rows(record), strict=True):
             if row in emitted:

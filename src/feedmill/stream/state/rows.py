@@ -25,7 +25,8 @@ class RowKind(IntEnum):
     EXAMPLE_ACTION = 3
     """The same, and it is an example of its own where no impression is known to which it belongs."""
     DRAWN = 4
-    """An item drawn at random, that the following action is set against. Nothing happened to it."""
+    """An item drawn at random, that the following action is set against. Nobody saw it; it counts as an impression in
+    rates, because without any a log of likes alone has only rates of 1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from feedmill.stream.features.entities import duration_key, item_bags, user_bags
 from feedmill.stream.state.feedback import FeedbackReader
 from feedmill.stream.state.rows import Int32s, RowBuilder, RowKind, Rows
 
-_SHOWN, _HIDES, _SHOWN_IF_UNSEEN, _FEEDBACK = (
-    _native.SHOWN, _native.HIDES, _native.SHOWN_IF_UNSEEN, _native.FEEDBACK,
+_SHOWN, _HIDES, _SHOWN_IF_UNSEEN, _FEEDBACK, _DRAWN = (
+    _native.SHOWN, _native.HIDES, _native.SHOWN_IF_UNSEEN, _native.FEEDBACK, _native.DRAWN,
 )  # fmt: skip
 _NO_BAGS = (np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.uint32))
 
@@ -245,7 +245,7 @@ class State:
                 kind = RowKind.EXAMPLE_ACTION
                 nothing = self.reader.nothing.labels
                 for drawn in self._draw(item, len(builder), action.negatives):
-                    builder.add(RowKind.DRAWN, index, user, drawn, record.timestamp, 0, nothing, 0.0, context)
+                    builder.add(RowKind.DRAWN, index, user, drawn, record.timestamp, _DRAWN, nothing, 0.0, context)
         flags |= _HIDES if hides else 0
         builder.add(kind, index, user, item, record.timestamp, flags, labels, weight, context)
 
