@@ -27,7 +27,9 @@ lint: $(READY)
 	@$(BIN)/mypy --no-error-summary >&2
 
 bench: $(READY)
-	@for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark --json $(ARGS) || exit 1; done
+	@$(BIN)/python -m pip install --quiet --no-build-isolation --constraint constraints.txt --editable '.[dev,peers]' >&2
+	@for benchmark in $(filter-out benchmarks/report.py,$(wildcard benchmarks/*.py)); do \
+		$(BIN)/python $$benchmark --json $(ARGS) || exit 1; done
 
 soak: $(READY)
 	@$(BIN)/pytest --soak -m soak --timeout 3600 $(ARGS)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from feedmill.domain.clock import DAY
 from feedmill.domain.records import Item
 from feedmill.run.policy import FeedmillPolicy, world_config
 from feedmill.serve.page import Page
@@ -76,10 +77,16 @@ class Followed:
         self.start = config.start
         """UTC milliseconds."""
         self.feeds: list[ShownFeed] = []
+        self._fond_since: dict[str, int] = {}
 
     def step(self) -> None:
         """Move on with the contest."""
         self._world.step()
+        self._fond_since = {name: self._fond_since.get(name, self._world.now) for name in self.tastes()}
+
+    def fond_since(self, topic: str) -> int:
+        """The day, from 1, from which on the user has been fond of a topic."""
+        return 1 + (self._fond_since.get(topic, self._world.now) - self.start) // DAY
 
     def see(self, user_id: str, page: Page, now: int) -> None:
         """Take note of a page, if it is the user's. It is served before the user's own world has moved on."""

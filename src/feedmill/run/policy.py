@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from feedmill.domain.objectives import Action, Objective
 from feedmill.domain.records import Record
 from feedmill.domain.slots import SlotRegistry
-from feedmill.learn.models.config import RankerConfig
 from feedmill.learn.training.config import TrainingConfig
 from feedmill.learn.training.learner import Learner
 from feedmill.run.config import Config
@@ -57,8 +56,6 @@ def world_config(seed: int = 0) -> Config:
             crosses=(),
             half_lives=(0.0, 48.0, 6.0),
         ),
-        # A small world brings a few examples a step; each has to count.
-        ranker=RankerConfig(linear_learning_rate=0.05, vector_learning_rate=0.03, dense_learning_rate=0.02),
         training=TrainingConfig(seed=seed),
         feed=FeedConfig(
             spread=SpreadConfig(categories=1, category_penalty=0.08),

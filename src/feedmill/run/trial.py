@@ -36,6 +36,7 @@ from feedmill.serve.feed_config import FeedConfig
 from feedmill.serve.pipeline.fan_out import FanOutConfig
 from feedmill.serve.pipeline.request import Request
 from feedmill.serve.selectors.fresh_positions import FreshPositionsConfig
+from feedmill.stream.files import atomic_write
 from feedmill.stream.importing.proposals import Proposal
 from feedmill.stream.importing.result import ImportResult
 from feedmill.stream.importing.runner import run_import
@@ -49,6 +50,7 @@ MOST_ASKED = 1_000
 SHOWN = 10
 """Items of a feed that is shown."""
 AFFINITY = 10
+SOURCES = 10.0
 RECENT_SHARE, LATEST_SHARE = 20, 160
 """What is recent depends on how long the log is: counters forget half in such parts of its time."""
 
@@ -87,9 +89,10 @@ def prepare(home: Home, file: TrialFile, clock: Clock, report: Report) -> Import
             f"{file.name}: {result.accepted} events that can be used{_first_reject(result)}; a trial needs at least"
             f" {LEAST_EVENTS}, to learn from four fifths and to be judged on the last"
         )
-    if not home.config.exists():
+    alone = any(action.example_without_impression for action in result.actions.values())
+    if alone and not home.config.exists():
         span = (result.last_timestamp or 0) - (result.first_timestamp or 0)
-        home.config.write_text(tomli_w.dumps({"features": _paces(span)}), encoding="utf-8")
+        atomic_write(home.config, tomli_w.dumps(_without_impressions(span)).encode())
     add_proposal(home.config, Proposal(result.actions, result.objectives, result.features), file.name)
     return result
 
@@ -143,7 +146,10 @@ class _Seen:
     def note(self, record: Record, liked: bool) -> None:
         self.events[record.subject] += 1
         if liked:
-            self.liked.setdefault(record.subject, deque(maxlen=3)).appendleft(record.object)
+            latest = self.liked.setdefault(record.subject, deque(maxlen=3))
+            if record.object in latest:
+                latest.remove(record.object)
+            latest.appendleft(record.object)
 
 
 class _Trial:
@@ -305,13 +311,17 @@ class _Trial:
         return make_feed(self.learner, config)
 
 
-def _paces(span: int) -> dict[str, object]:
-    """Features for a log that spans so many milliseconds."""
+def _without_impressions(span: int) -> dict[str, object]:
+    """What suits a log of so many milliseconds that does not say what was shown: measured on MovieLens, see the log of
+    what was tried."""
     recent, latest = (max(span / share / HOUR, hours) for share, hours in ((RECENT_SHARE, 24.0), (LATEST_SHARE, 6.0)))
     return {
-        "half_lives": [round(recent, 1), round(latest, 1)],
-        "popularity_half_life": round(recent, 1),
-        "affinity": AFFINITY,
+        "features": {
+            "half_lives": [round(recent, 1), round(latest, 1)],
+            "popularity_half_life": round(recent, 1),
+            "affinity": AFFINITY,
+        },
+        "feed": {"weighted": {"sources": SOURCES}},
     }
 
 

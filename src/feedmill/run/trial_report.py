@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from feedmill.measure.metrics import BinaryMetrics
@@ -84,7 +86,8 @@ class TrialReport(msgspec.Struct, frozen=True, kw_only=True):
     objectives: dict[str, ObjectiveComparison]
     """Where the file says what was shown."""
     feeds: list[UserFeed]
-    verdict: str
+    verdict: list[str]
+    """Which is ahead, and whether that could be chance."""
     notes: list[str]
     seconds: float
 
@@ -93,30 +96,32 @@ def verdict(
     as_it_goes: RankingComparison | None,
     at_the_split: RankingComparison | None,
     objectives: dict[str, ObjectiveComparison],
-) -> str:
-    """Which is ahead, in words."""
+) -> list[str]:
+    """Which is ahead in each comparison, in sentences."""
     sentences = []
-    for comparison, when in ((as_it_goes, "as it goes"), (at_the_split, "asked once, at the split")):
-        if comparison is not None:
-            ours, theirs = comparison.feedmill.hit_rate, comparison.popularity.hit_rate
-            numbers = f"{ours:.1%} of lists held a wanted item, popularity's {theirs:.1%}"
-            sentences.append(_judgement(when, numbers, comparison.hit_rate_difference))
+    for comparison, when in ((as_it_goes, "As it goes"), (at_the_split, "Asked once, at the split")):
+        if comparison is None:
+            continue
+        ours, theirs = comparison.feedmill, comparison.popularity
+        numbers = f"{ours.hit_rate:.1%} of lists held a wanted item, popularity's {theirs.hit_rate:.1%}"
+        sentences.append(_judgement(when, numbers, comparison.hit_rate_difference))
+        if (ours.hit_rate - theirs.hit_rate) * (ours.ndcg - theirs.ndcg) < 0:
+            numbers = f"{ours.ndcg:.3f}, popularity's {theirs.ndcg:.3f}"
+            sentences.append(_judgement("By NDCG it is the other way round", numbers, comparison.ndcg_difference))
     for name, objective in objectives.items():
         numbers = f"AUC {objective.feedmill.auc:.3f}, popularity's {objective.popularity.auc:.3f}"
-        sentences.append(_judgement(f"predicting {name}", numbers, objective.auc_difference))
-    return " ".join(sentences) or "Nobody can say which is ahead: see the notes."
+        sentences.append(_judgement(f"Predicting {name}", numbers, objective.auc_difference))
+    return sentences or ["There is nothing to say which is ahead by."]
 
 
-def _judgement(when: str, numbers: str, difference: Interval | None) -> str:
-    head = f"{when[0].upper()}{when[1:]}:"
-    if difference is None or difference.estimate != difference.estimate:
-        return f"{head} {numbers}; too few users to say whether that is chance."
+def _judgement(what: str, numbers: str, difference: Interval | None) -> str:
+    if difference is None or math.isnan(difference.low):
+        return f"{what}: {numbers}; too few users to say whether that is chance."
     if difference.estimate == 0:
-        return f"{head} level with popularity ({numbers})."
+        return f"{what}: level with popularity ({numbers})."
     place = "ahead of" if difference.estimate > 0 else "behind"
     sure = difference.low > 0 or difference.high < 0
-    chance = "not chance" if sure else "could be chance"
     return (
-        f"{head} Feedmill is {place} popularity ({numbers}); {chance}"
-        f" (the difference lies between {difference.low:+.3f} and {difference.high:+.3f} with 95 % confidence)."
+        f"{what}: Feedmill is {place} popularity ({numbers}); {'not chance' if sure else 'that could be chance'}"
+        f" (the difference lies between {difference.low:+.3f} and {difference.high:+.3f}, with 95 % confidence)."
     )

@@ -114,19 +114,22 @@ def topics(followed: Followed) -> RenderableType:
         (followed.user_id, "bold"), f" has opened {len(followed.feeds)} feeds, and has told nobody what to put in them"
     )
     table = Table(box=None, pad_edge=False, header_style="bold", width=78)
-    table.add_column("likes", width=12)
-    table.add_column("how much", width=12)
-    table.add_column(f"share of first {FEEDS_COMPARED} feeds", width=25)
-    table.add_column(f"share of last {FEEDS_COMPARED} feeds", width=25)
+    table.add_column("likes", width=13)
+    table.add_column("how much", width=9)
+    table.add_column("since", width=8)
+    table.add_column(f"share of first {FEEDS_COMPARED} feeds", width=22)
+    table.add_column(f"share of last {FEEDS_COMPARED} feeds", width=22)
     for name in names:
         table.add_row(
             name,
             Text("♥" * max(1, round(3 * tastes[name])), STYLES["liked"]),
+            Text(f"day {followed.fond_since(name)}", "dim"),
             _bar(_share(first, {name}), "bright_black"),
             _bar(_share(last, {name}), "green"),
         )
     table.add_row(
         Text("any of these", "italic"),
+        "",
         "",
         _bar(_share(first, set(names)), "bright_black"),
         _bar(_share(last, set(names)), "green"),

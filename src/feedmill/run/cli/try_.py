@@ -126,7 +126,8 @@ def _show(report: TrialReport, home: Path | None) -> None:
         console.print()
         console.print(table)
     console.print()
-    console.print(report.verdict)
+    for sentence in report.verdict:
+        console.print(sentence)
     for feed in report.feeds:
         console.print()
         _show_feed(feed)
