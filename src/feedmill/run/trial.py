@@ -49,8 +49,8 @@ MOST_ASKED = 1_000
 """Lists that are asked for in each comparison; where there could be more, some are drawn."""
 SHOWN = 10
 """Items of a feed that is shown."""
-AFFINITY = 10
-SOURCES = 10.0
+AFFINITY, SOURCES = 10, 40.0
+"""For logs without impressions: `features.affinity` and `feed.weighted.sources`."""
 RECENT_SHARE, LATEST_SHARE = 20, 160
 """What is recent depends on how long the log is: counters forget half in such parts of its time."""
 
