@@ -43,6 +43,8 @@ def test_every_error_has_one_root_and_stands_in_the_tree_of_the_module() -> None
         "InvalidFile",
         "InvalidArgument",
         "NotFound",
+        "Conflict",
+        "Unavailable",
         "SnapshotError",
     }
     assert all(issubclass(kind, errors.FeedmillError) for kind in kinds.values())

@@ -9,6 +9,8 @@
     ├── InvalidFile          an input file that is not what it says
     ├── InvalidArgument      a value passed to a function that it cannot take
     ├── NotFound             a user, item or request that does not exist
+    ├── Conflict             a request id that belongs to another request
+    ├── Unavailable          a server that is starting, stopping or has more to do than it can
     └── SnapshotError        a snapshot that is damaged or belongs to another model
 
 A message says what was wrong, where, and what to do. Exceptions of other libraries do not cross a public function.
@@ -59,6 +61,14 @@ class InvalidArgument(FeedmillError, ValueError):
 
 class NotFound(FeedmillError):
     """A user, item or request that does not exist."""
+
+
+class Conflict(FeedmillError):
+    """A request id, or a cursor, that belongs to another request."""
+
+
+class Unavailable(FeedmillError):
+    """A server that is starting, stopping or has more to do than it can. The same request may succeed later."""
 
 
 class SnapshotError(FeedmillError):
