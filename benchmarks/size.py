@@ -61,7 +61,7 @@ def main() -> None:
             seconds = time.perf_counter() - started
             snapshot = on_disk(home.path) - before
             page = engine.recommend("u1")
-            rows = len(engine.trainer.learner.table)
+            rows = len(engine.trainer.learner.parameters.table)
             memory = resident() - empty
             progress(
                 f"learned in {seconds:,.0f} s; {rows:,} rows; {memory / 1e9:.2f} GB of memory; {len(page.items)} items"

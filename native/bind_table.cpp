@@ -22,7 +22,7 @@ namespace {
 
 using Ids = nb::ndarray<const std::uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Offsets = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Gradients = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Matrix = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Rows = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using SegmentTuple = std::tuple<std::uint32_t, float, float, float, float>;
 using SlotTuple = std::tuple<std::uint32_t, std::vector<SegmentTuple>, std::uint32_t, std::optional<std::int64_t>>;
@@ -88,7 +88,7 @@ void bind_table(nb::module_& m) {
            },
            "ids"_a.noconvert(), "offsets"_a.noconvert(), "mean"_a, "out"_a.noconvert())
       .def("update",
-           [](Table& table, const Ids& ids, const Offsets& offsets, const Gradients& gradients, bool mean,
+           [](Table& table, const Ids& ids, const Offsets& offsets, const Matrix& gradients, bool mean,
               std::int64_t now) {
              released([&] {
                table.update(span_of(ids), span_of(offsets), gradients.data(),
@@ -96,6 +96,13 @@ void bind_table(nb::module_& m) {
              });
            },
            "ids"_a.noconvert(), "offsets"_a.noconvert(), "gradients"_a.noconvert(), "mean"_a, "now"_a)
+      .def("put",
+           [](Table& table, const Ids& ids, const Matrix& vectors, std::int64_t now) {
+             released([&] {
+               table.put(span_of(ids), vectors.data(), static_cast<std::uint32_t>(vectors.shape(1)), now);
+             });
+           },
+           "ids"_a.noconvert(), "vectors"_a.noconvert(), "now"_a)
       .def("touched", touched, "since"_a)
       .def("expire", [](Table& table, std::int64_t now) { return released([&] { return table.expire(now); }); },
            "now"_a)

@@ -99,16 +99,36 @@ class Table {
     std::lock_guard only_writer(writer_);
     plan_.gather(ids);
     plan_.sum(offsets, gradients, dimension, mean);
-    plan_.rows.resize(plan_.ids.size());
-    const Group& group = state_.groups[g];
-    group.visit_rows(plan_.ids, [&](std::size_t u, std::uint32_t row) { plan_.rows[u] = row; });
+    find_planned(g);
     admit_planned();
-    Larger larger;
-    if (!group.index.has_room(plan_.admitted)) larger.index = group.index.grown(plan_.admitted);
-    const std::size_t touches = plan_.ids.size() - plan_.waiting;
-    if (!state_.touches.has_room(touches)) larger.touches = state_.remade_touches(touches);
+    Larger larger = larger_for_planned(g);
     state_.counts.reserve(plan_.waiting);
-    gate_.write([&] { apply_planned(g, larger, now); });
+    gate_.write([&] {
+      RowSlabs& rows = state_.groups[g].rows;
+      change_planned(g, larger, now, [&](const SlotRule& rule, std::uint32_t row, const float* gradient) {
+        adagrad(rule, gradient, rows.values(row), rows.accumulators(row));
+      });
+    });
+  }
+
+  // vectors: [ids, dimension]. Rows become what is given, and those that are not there are made; of an id that stands
+  // twice the last counts. Throws before anything has changed, or not at all.
+  void put(std::span<const std::uint64_t> ids, const float* vectors, std::uint32_t dimension, std::int64_t now) {
+    const std::uint32_t g = rules_.group_of(dimension);
+    rules_.check_ids(ids, g);
+    check_vectors(vectors, ids.size(), dimension);
+    check_time(now);
+    std::lock_guard only_writer(writer_);
+    plan_.gather(ids);
+    plan_.take_last(vectors, dimension);
+    find_planned(g);
+    admit_all_planned();
+    Larger larger = larger_for_planned(g);
+    gate_.write([&] {
+      change_planned(g, larger, now, [&](const SlotRule&, std::uint32_t row, const float* vector) {
+        std::copy_n(vector, dimension, state_.groups[g].rows.values(row));
+      });
+    });
   }
 
   // Drops rows, and counts of ids without one, whose slot's time to live has passed; the number of rows dropped.
@@ -230,9 +250,37 @@ class Table {
                                 "] is " + std::to_string(gradients[i]) + ": it must be finite and within 1e15");
   }
 
+  static void check_vectors(const float* vectors, std::size_t ids, std::uint32_t dimension) {
+    for (std::size_t i = 0; i < ids * dimension; ++i)
+      if (!std::isfinite(vectors[i]))
+        throw std::invalid_argument("vectors[" + std::to_string(i / dimension) + ", " +
+                                    std::to_string(i % dimension) + "] is " + std::to_string(vectors[i]) +
+                                    ": it must be finite");
+  }
+
   static void check_time(std::int64_t now) {
     if (!is_time(now))
       throw std::invalid_argument("now is " + std::to_string(now) + ", which is no time in UTC milliseconds");
+  }
+
+  void find_planned(std::uint32_t g) {
+    plan_.rows.resize(plan_.ids.size());
+    state_.groups[g].visit_rows(plan_.ids, [&](std::size_t u, std::uint32_t row) { plan_.rows[u] = row; });
+  }
+
+  void admit_all_planned() noexcept {
+    plan_.admitted = static_cast<std::size_t>(std::count(plan_.rows.begin(), plan_.rows.end(), kNoRow));
+    plan_.waiting = 0;
+    std::replace(plan_.rows.begin(), plan_.rows.end(), kNoRow, kToAdmit);
+  }
+
+  Larger larger_for_planned(std::uint32_t g) const {
+    const Group& group = state_.groups[g];
+    Larger larger;
+    if (!group.index.has_room(plan_.admitted)) larger.index = group.index.grown(plan_.admitted);
+    const std::size_t touches = plan_.ids.size() - plan_.waiting;
+    if (!state_.touches.has_room(touches)) larger.touches = state_.remade_touches(touches);
+    return larger;
   }
 
   // Decides which ids without a row get one. Where one must wait, its occurrences become its new count.
@@ -254,7 +302,9 @@ class Table {
     }
   }
 
-  void apply_planned(std::uint32_t g, Larger& larger, std::int64_t now) {
+  // `change(rule, row, values)` for every row, with what the plan has for it.
+  template <class Change>
+  void change_planned(std::uint32_t g, Larger& larger, std::int64_t now, Change change) {
     constexpr std::size_t kAhead = 8;
     Group& group = state_.groups[g];
     group.rows.reserve(plan_.admitted);  // the last thing that can fail
@@ -276,7 +326,7 @@ class Table {
         row = start_row(group, rule, id, now);
         if (rule.admission > 1) state_.counts.erase(id);
       }
-      adagrad(rule, &plan_.sums[u * group.rows.dimension()], group.rows.values(row), group.rows.accumulators(row));
+      change(rule, row, &plan_.values[u * group.rows.dimension()]);
       RowHeader& header = group.rows.header(row);
       header.version = state_.version;
       header.time = std::max(header.time, now);

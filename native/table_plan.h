@@ -1,6 +1,7 @@
 // One update before it is applied: its distinct ids in the order of their first occurrence, and what each is due.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -25,11 +26,11 @@ struct Plan {
   std::vector<std::uint64_t> ids;
   std::vector<std::uint32_t> occurrences;  // in this update; of an id that must wait, ever
   std::vector<std::uint32_t> rows;         // kToAdmit: gets a row now; kNoRow: must wait
-  std::vector<float> sums;                 // [ids, dimension]
+  std::vector<float> values;               // [ids, dimension]: summed gradients, or vectors to put
   std::size_t admitted = 0, waiting = 0;
 
   std::size_t bytes() const noexcept {
-    return ids.capacity() * sizeof(std::uint64_t) + sums.capacity() * sizeof(float) +
+    return ids.capacity() * sizeof(std::uint64_t) + values.capacity() * sizeof(float) +
            (occurrences.capacity() + rows.capacity() + places_.capacity() + cells_.capacity()) * sizeof(std::uint32_t);
   }
 
@@ -59,9 +60,9 @@ struct Plan {
     }
   }
 
-  // Fills `sums`, after `gather`: a bag's gradient goes to each of its ids, in a mean divided by the bag's length.
+  // Fills `values`, after `gather`: a bag's gradient goes to each of its ids, in a mean divided by the bag's length.
   void sum(std::span<const std::int64_t> offsets, const float* gradients, std::uint32_t dimension, bool mean) {
-    sums.assign(ids.size() * dimension, 0.0f);
+    values.assign(ids.size() * dimension, 0.0f);
     std::vector<float> share(dimension);
     for (std::size_t bag = 0; bag + 1 < offsets.size(); ++bag) {
       const float* gradient = gradients + bag * dimension;
@@ -71,8 +72,16 @@ struct Plan {
         gradient = share.data();
       }
       for (std::int64_t k = offsets[bag]; k < offsets[bag + 1]; ++k)
-        if (places_[k] != kNowhere) add_columns(&sums[std::size_t{places_[k]} * dimension], gradient, dimension);
+        if (places_[k] != kNowhere) add_columns(&values[std::size_t{places_[k]} * dimension], gradient, dimension);
     }
+  }
+
+  // Fills `values`, after `gather`: of an id that stands twice, with the last of its vectors.
+  void take_last(const float* vectors, std::uint32_t dimension) {
+    values.resize(ids.size() * dimension);
+    for (std::size_t k = 0; k < places_.size(); ++k)
+      if (places_[k] != kNowhere)
+        std::copy_n(vectors + k * dimension, dimension, &values[std::size_t{places_[k]} * dimension]);
   }
 
  private:

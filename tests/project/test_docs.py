@@ -46,6 +46,9 @@ def feedmill_commands(text: str) -> Iterator[list[str]]:
     """The `feedmill ...` command lines of a shell block, or of a piece of inline code, as words."""
     for line in text.replace("\\\n", " ").splitlines():
         for part in re.split(r"\||&&|;|>", line.strip().removeprefix("$ ")):
+            # Other commands may have words in quotes that go over several lines.
+            if "feedmill" not in part:
+                continue
             words = shlex.split(part, comments=True)
             while words and "=" in words[0]:
                 words = words[1:]

@@ -10,7 +10,7 @@ import pytest
 import feedmill
 from feedmill.domain import errors
 
-PUBLIC = ["EmbeddingTable", "Engine", "FeedmillError"]
+PUBLIC = ["Client", "EmbeddingTable", "Engine", "FeedmillError"]
 
 
 def test_the_package_exports_what_it_promises_and_nothing_else() -> None:

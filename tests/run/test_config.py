@@ -110,9 +110,10 @@ def test_a_setting_that_is_none_is_left_out_of_the_toml(path: Path) -> None:
         ("[acitons.like]", "unknown key acitons in {path}; did you mean actions?"),
         ("[actions.like]\ntreshold = 1", "unknown key actions.like.treshold in {path}; did you mean threshold?"),
         (
-            "colour = 1",
-            "unknown key colour in {path};"
-            " known here: actions, objectives, features, join, ranker, retrieval, training, feed",
+            "xyz = 1",
+            "unknown key xyz in {path};"
+            " known here: actions, objectives, features, join, ranker, retrieval, training, feed, holdout, engagement,"
+            " serving, api, sync",
         ),
         ("[actions.like]\nthreshold = 'a'", "actions.like.threshold in {path}: expected float, got str"),
         ("[actions.like]\nthreshold = nan", "actions.like.threshold in {path}: must be a finite number, not nan"),

@@ -13,7 +13,7 @@ from feedmill.domain.errors import ConfigError
 from feedmill.domain.records import Item
 from feedmill.serve.feed import Feed, Models
 from feedmill.serve.feed_config import FeedConfig
-from feedmill.serve.page import Page
+from feedmill.serve.page import Page, PageItem
 from feedmill.serve.pipeline.fan_out import FanOutConfig
 from feedmill.serve.pipeline.readers import Int32s
 from feedmill.serve.pipeline.request import Request
@@ -218,16 +218,26 @@ def test_without_any_model_the_feed_goes_by_its_other_sources() -> None:
     assert not any("two_tower" in item.sources for item in page.items)
 
 
-def test_the_page_is_logged_with_the_features_that_ranked_each_item() -> None:
+def test_the_page_is_logged_with_the_features_that_ranked_it() -> None:
     world = World()
     page = feed(world).recommend(ask())
-    served = page.served_items()
-    assert [item.item_id for item in served] == ids(page)
-    for item in served:
-        assert item.features is not None
-        assert unpack(item.features).ids.tolist() == [
-            world.catalog.items.keys[world.catalog.items.ids.find(item.item_id)]
-        ]
+    packed = page.packed_features()
+    assert packed is not None
+    keys = [world.catalog.items.keys[world.catalog.items.ids.find(item_id)] for item_id in ids(page)]
+    assert unpack(packed, 20).ids.tolist() == keys
+    assert feed(world, Models(objectives={})).recommend(ask()).packed_features() is None
+
+
+def test_what_is_logged_of_the_positions_is_enough_to_answer_the_page_again() -> None:
+    world = World(items=5)
+    world.state.show("bob", "item1", "item2")
+    page = feed(world).recommend(ask("bob"))
+    for item, served in zip(page.items, page.served_items(), strict=True):
+        again = PageItem(
+            served.position, served.item_id, item.title, served.sources, served.predictions, served.score,
+            served.probability, served.why, served.repeated,
+        )  # fmt: skip
+        assert again == item
 
 
 def test_what_happens_between_two_requests_shows_in_the_second() -> None:

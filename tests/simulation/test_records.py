@@ -56,7 +56,7 @@ def test_a_follow_is_a_relation_too(world):
         follows += responses.followed.sum()
         relations += [record for record in seen_in(world, responses) if record.kind == "relation"]
     assert len(relations) == follows > 0
-    assert {(record.action, record.object_kind) for record in relations} == {("follows", "author")}
+    assert {(record.action, record.object_kind) for record in relations} == {("follow", "author")}
 
 
 def test_records_can_be_told_apart_and_survive_the_log(world):

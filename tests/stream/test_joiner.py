@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedmill.domain.batches import Examples, Features
+from feedmill.domain.batches import Examples
 from feedmill.domain.clock import HOUR, MINUTE
 from feedmill.domain.errors import ConfigError, SnapshotError
 from feedmill.domain.ids import hash_id
@@ -19,7 +19,7 @@ from feedmill.domain.records import Item, Record, Served, ServedItem
 from feedmill.domain.slots import SlotRegistry
 from feedmill.learn.models.config import RankerConfig
 from feedmill.learn.models.ranker import ranker_schema
-from feedmill.stream.features.pack import pack
+from feedmill.stream.features.pack import pack, unpack
 from feedmill.stream.features.schema import Schema
 from feedmill.stream.joiner import JoinConfig, Joiner
 from feedmill.stream.state.feedback import FeedbackReader
@@ -55,12 +55,12 @@ class Feed:
     def examples(self, *records: Record) -> list[Example]:
         return readable(self.push(*records))
 
-    def logged(self, item: str, minute: float, mark: float = 0.0, user: str = "u0") -> tuple[bytes, Features]:
-        """The features of an item as a server would log them; `mark` makes them recognisable."""
-        ordinal = np.array([self.state.item(item)], dtype=np.int32)
-        features = self.state.read(self.schema.view, self.state.user(user), ordinal, at(minute), {})
-        features.dense[0, 0] = mark
-        return pack(features, 0), features
+    def logged(self, items: Sequence[str], minute: float, mark: float = 0.0, user: str = "u0") -> bytes:
+        """The features of a page as a server would log them; the rows are marked `mark`, `mark` + 1, ..."""
+        ordinals = np.array([self.state.item(item) for item in items], dtype=np.int32)
+        features = self.state.read(self.schema.view, self.state.user(user), ordinals, at(minute), {})
+        features.dense[:, 0] = mark + np.arange(len(items))
+        return pack(features)
 
 
 def readable(examples: Examples) -> list[Example]:
@@ -97,11 +97,18 @@ def heartbeat(minute: float) -> Record:
     return Record("heartbeat", at(minute))
 
 
-def page(minute: float, items: Sequence[tuple[str, bytes | None]], request: str = "r", surface: str = "feed") -> Record:
-    served = tuple(
-        ServedItem(item, place, "fresh", 0.0, features=features) for place, (item, features) in enumerate(items)
-    )
-    return Record("served", at(minute), "u0", request_id=request, body=Served(served, surface))
+def page(
+    minute: float, items: Sequence[str], features: bytes | None = None, request: str = "r", surface: str = "feed"
+) -> Record:
+    served = tuple(ServedItem(item, place + 1) for place, item in enumerate(items))
+    body = Served(served, surface, features=features)
+    return Record("served", at(minute), "u0", request_id=request, body=body)
+
+
+def marks(examples: Examples) -> dict[str, float]:
+    """By item, what stands where `Feed.logged` marks a row."""
+    rows = zip(readable(examples), examples.features.dense[:, 0].tolist(), strict=True)
+    return {example.item: mark for example, mark in rows}
 
 
 def test_an_impression_waits_for_the_watermark_and_is_labelled_with_what_followed() -> None:
@@ -203,7 +210,7 @@ def test_an_action_that_ends_the_window_comes_after_it() -> None:
 
 def test_a_page_on_a_surface_where_served_means_seen_is_impressions() -> None:
     feed = Feed()
-    feed.push(page(0, [("i0", None), ("i1", None)], surface="wall"), act(1, "click", "i1", "r"))
+    feed.push(page(0, ["i0", "i1"], surface="wall"), act(1, "click", "i1", "r"))
     assert feed.examples(seen(2, "i0", "r"), heartbeat(10)) == [
         Example("u0", "i0", [0.0, 0.0, 0.0], EVERYTHING, 0), Example("u0", "i1", [1.0, 0.0, 0.0], EVERYTHING, 0),
     ]  # fmt: skip
@@ -211,22 +218,24 @@ def test_a_page_on_a_surface_where_served_means_seen_is_impressions() -> None:
 
 def test_a_page_elsewhere_is_no_impression() -> None:
     feed = Feed()
-    assert feed.examples(page(0, [("i0", feed.logged("i0", 0)[0])]), heartbeat(100)) == []
+    assert feed.examples(page(0, ["i0"], feed.logged(["i0"], 0)), heartbeat(100)) == []
 
 
 @pytest.mark.parametrize("surface", ["feed", "wall"])
 def test_the_features_of_an_impression_are_those_logged_when_it_was_served(surface: str) -> None:
     feed = Feed()
-    packed, features = feed.logged("i0", 0, mark=-7.0)
-    feed.push(page(0, [("i1", None), ("i0", packed)], surface=surface))
-    examples = feed.push(seen(1, "i0", "r"), seen(1, "i1", "r"), heartbeat(30))
-    row = readable(examples).index(next(example for example in readable(examples) if example.item == "i0"))
-    found = examples.features.take(np.array([row]))
-    assert found.ids.tobytes() == features.ids.tobytes()
-    assert found.offsets.tobytes() == features.offsets.tobytes()
-    assert found.dense.tobytes() == features.dense.tobytes()
+    packed = feed.logged(["i1", "i0", "i2"], 0, mark=-70.0)
+    feed.push(page(0, ["i1", "i0", "i2"], packed, surface=surface))
+    examples = feed.push(seen(1, "i0", "r"), seen(1, "i1", "r"), seen(1, "i3", "r"), heartbeat(30))
+    logged = unpack(packed, 3)
+    for place, item in enumerate(["i1", "i0"]):
+        row = [example.item for example in readable(examples)].index(item)
+        found, expected = examples.features.take(np.array([row])), logged.take(np.array([place]))
+        assert found.ids.tobytes() == expected.ids.tobytes()
+        assert found.offsets.tobytes() == expected.offsets.tobytes()
+        assert found.dense.tobytes() == expected.dense.tobytes()
+    assert marks(examples)["i3"] > -10
     assert feed.joiner.unreadable_features == 0
-    assert sorted(examples.features.dense[:, 0].tolist())[0] == -7.0 < sorted(examples.features.dense[:, 0].tolist())[1]
 
 
 def test_features_that_were_not_logged_are_those_at_the_place_of_the_impression() -> None:
@@ -246,48 +255,94 @@ def test_features_that_were_not_logged_are_those_at_the_place_of_the_impression(
 def test_logged_features_that_cannot_be_read_or_are_of_another_schema_are_counted_and_not_used() -> None:
     other = ranker_schema(SlotRegistry(), FEATURES, RankerConfig(slots=("item", "user"), dimension=4), len(OBJECTIVES))
     feed = Feed()
-    foreign, _ = Feed(other).logged("i1", 0, mark=-7.0)
-    endless, _ = feed.logged("i2", 0, mark=np.inf)
-    sound, _ = feed.logged("i3", 0, mark=-7.0)
-    items = [("i0", b"damaged"), ("i1", foreign), ("i2", endless), ("i3", sound)]
-    feed.push(page(0, items))
-    examples = feed.push(*(seen(1, item, "r") for item, _ in items), heartbeat(20))
-    assert [example.item for example in readable(examples)] == ["i0", "i1", "i2", "i3"]
-    assert (examples.features.dense[:, 0] == -7.0).tolist() == [False, False, False, True]
-    assert feed.joiner.unreadable_features == 3
+    logged = {
+        "damaged": b"damaged",
+        "foreign": Feed(other).logged(["i1"], 0, mark=-7.0),
+        "endless": feed.logged(["i2"], 0, mark=-np.inf),
+        "of two": feed.logged(["i3", "i4"], 0, mark=-7.0),
+        "sound": feed.logged(["i4"], 0, mark=-7.0),
+    }
+    for number, (request, features) in enumerate(logged.items()):
+        feed.push(page(0, [f"i{number}"], features, request))
+    examples = feed.push(*(seen(1, f"i{n}", request) for n, request in enumerate(logged)), heartbeat(20))
+    assert [example.item for example in readable(examples)] == ["i0", "i1", "i2", "i3", "i4"]
+    assert (examples.features.dense[:, 0] == -7.0).tolist() == [False, False, False, False, True]
+    assert feed.joiner.unreadable_features == 4
 
 
 def test_an_action_on_a_page_makes_impressions_of_its_item_and_of_those_above() -> None:
     feed = Feed()
-    logged = [(f"i{n}", feed.logged(f"i{n}", 0, mark=float(n))[0]) for n in range(5)]
-    logged[1] = "i1", None
-    feed.push(page(0, logged), act(2, "click", "i3", "r"))
+    items = [f"i{n}" for n in range(5)]
+    feed.push(page(0, items, feed.logged(items, 0, mark=-9.0)), act(2, "click", "i2", "r"))
     assert feed.joiner.waiting == 3
-    examples = feed.push(seen(3, "i0", "r"), seen(3, "i3", "r"), heartbeat(20))
+    examples = feed.push(seen(3, "i0", "r"), seen(3, "i2", "r"), heartbeat(20))
     assert readable(examples) == [
-        Example("u0", "i0", [0.0, 0.0, 0.0], EVERYTHING, 0), Example("u0", "i2", [0.0, 0.0, 0.0], EVERYTHING, 0),
-        Example("u0", "i3", [1.0, 0.0, 0.0], EVERYTHING, 0),
+        Example("u0", "i0", [0.0, 0.0, 0.0], EVERYTHING, 0), Example("u0", "i1", [0.0, 0.0, 0.0], EVERYTHING, 0),
+        Example("u0", "i2", [1.0, 0.0, 0.0], EVERYTHING, 0),
     ]  # fmt: skip
-    assert examples.features.dense[:, 0].tolist() == [0.0, 2.0, 3.0]
+    assert examples.features.dense[:, 0].tolist() == [-9.0, -8.0, -7.0]
+
+
+def test_a_page_without_features_tells_nothing_of_what_nobody_reported() -> None:
+    feed = Feed()
+    feed.push(page(0, ["i0", "i1"]), act(2, "click", "i1", "r"))
+    assert feed.joiner.waiting == 0
 
 
 def test_items_above_are_told_of_though_the_acted_one_was_reported() -> None:
     feed = Feed()
-    feed.push(page(0, [(f"i{n}", feed.logged(f"i{n}", 0)[0]) for n in range(3)]), seen(1, "i1", "r"))
+    items = [f"i{n}" for n in range(3)]
+    feed.push(page(0, items, feed.logged(items, 0)), seen(1, "i1", "r"))
     feed.push(act(2, "click", "i1", "r"), act(2, "like", "i1", "r"))
     examples = {example.item: example.labels for example in feed.examples(heartbeat(20))}
     assert examples == {"i0": [0.0, 0.0, 0.0], "i1": [1.0, 0.0, 0.0]}
 
 
+def test_an_action_that_overtakes_its_page_opens_it_when_it_comes() -> None:
+    feed, other = Feed(), Feed()
+    items = [f"i{n}" for n in range(3)]
+    logged = feed.logged(items, 0, mark=-9.0)
+    assert feed.logged(items, 0, mark=-9.0) == other.logged(items, 0, mark=-9.0)
+    # The clock of the user's device is a minute late.
+    late, served = act(-1, "click", "i1", "r"), page(0, items, logged)
+    overtaken, usual = feed.push(late, served, heartbeat(30)), other.push(served, late, heartbeat(30))
+    assert readable(overtaken) == readable(usual) == [
+        Example("u0", "i0", [0.0, 0.0, 0.0], EVERYTHING, 0), Example("u0", "i1", [1.0, 0.0, 0.0], EVERYTHING, 0),
+    ]  # fmt: skip
+    assert marks(overtaken) == {"i0": -9.0, "i1": -8.0}
+
+
+def test_what_was_seen_before_its_page_came_has_the_features_that_were_logged_with_it() -> None:
+    feed = Feed()
+    logged = feed.logged(["i0", "i1"], 0, mark=-9.0)
+    feed.push(seen(1, "i1", "r"), act(2, "click", "i1", "r"), page(0, ["i0", "i1"], logged))
+    examples = feed.push(heartbeat(30))
+    assert [(example.item, example.labels[0]) for example in readable(examples)] == [("i1", 1.0), ("i0", 0.0)]
+    assert marks(examples) == {"i0": -9.0, "i1": -8.0}
+
+
+def test_an_action_that_overtakes_its_page_is_not_kept_from_it_by_an_earlier_impression() -> None:
+    feed = Feed()
+    feed.push(seen(-5), act(1, "click", request="r"), page(0, ["i0"], feed.logged(["i0"], 0)), seen(2, request="q"))
+    found = [(example.minute, example.labels[0]) for example in feed.examples(heartbeat(30))]
+    assert found == [(-5, 1.0), (0, 1.0), (2, 0.0)]
+
+
+def test_a_page_that_comes_late_is_no_concern_of_other_users_and_requests() -> None:
+    feed = Feed()
+    feed.push(act(1, "click", "i1", "q"), page(2, ["i0", "i1"], feed.logged(["i0", "i1"], 0)))
+    assert feed.joiner.waiting == 0
+
+
 def test_an_action_on_a_page_is_not_taken_for_an_earlier_impression_of_the_item() -> None:
     feed = Feed()
-    feed.push(seen(0), page(1, [("i0", feed.logged("i0", 1)[0])]), act(2, "click", "i0", "r"))
+    feed.push(seen(0), page(1, ["i0"], feed.logged(["i0"], 1)), act(2, "click", "i0", "r"))
     assert [(example.minute, example.labels[0]) for example in feed.examples(heartbeat(20))] == [(0, 0.0), (1, 1.0)]
 
 
 def test_a_page_is_forgotten_with_its_impressions() -> None:
     feed = Feed()
-    feed.push(page(0, [("i0", feed.logged("i0", 0)[0]), ("i1", feed.logged("i1", 0)[0])]), seen(0, "i1", "r"))
+    feed.push(page(0, ["i0", "i1"], feed.logged(["i0", "i1"], 0)), seen(0, "i1", "r"))
     feed.push(heartbeat(69))
     assert feed.examples(act(70, "click", "i1", "r"), heartbeat(200)) == []
     assert feed.joiner.dump() == Feed().joiner.dump()
@@ -295,7 +350,7 @@ def test_a_page_is_forgotten_with_its_impressions() -> None:
 
 def test_an_item_that_was_not_on_the_page_tells_nothing_of_it() -> None:
     feed = Feed()
-    feed.push(page(0, [("i0", feed.logged("i0", 0)[0])]), act(2, "click", "i9", "r"))
+    feed.push(page(0, ["i0"], feed.logged(["i0"], 0)), act(2, "click", "i9", "r"))
     assert feed.joiner.waiting == 0
 
 
@@ -373,14 +428,9 @@ def with_pages(records: list[Record], seed: int) -> list[Record]:
     """Pages of the log get the features that a server would have logged."""
     feed, generator = Feed(), np.random.default_rng(seed)
     for index, record in enumerate(records):
-        if isinstance(record.body, Served) and record.subject:
-            items = tuple(
-                msgspec.structs.replace(served, features=feed.logged(served.item_id, 0, user=record.subject)[0])
-                if generator.random() < 0.7
-                else served
-                for served in record.body.items
-            )
-            records[index] = msgspec.structs.replace(record, body=msgspec.structs.replace(record.body, items=items))
+        if isinstance(record.body, Served) and record.subject and generator.random() < 0.7:
+            logged = feed.logged([served.item_id for served in record.body.items], 0, user=record.subject)
+            records[index] = msgspec.structs.replace(record, body=msgspec.structs.replace(record.body, features=logged))
         feed.state.fold([record])
     return records
 

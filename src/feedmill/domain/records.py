@@ -55,17 +55,21 @@ class User(msgspec.Struct, frozen=True, omit_defaults=True, tag="user"):
 
 
 class ServedItem(msgspec.Struct, frozen=True, array_like=True):
-    """One position of a served page."""
+    """One position of a served page: enough to answer the page again, and to say why."""
 
     item_id: str
     position: int
-    source: str
-    score: float
+    """From 1, at the top."""
+    why: str = ""
+    """The clause that the user was given, without a full stop."""
+    score: float = 0.0
     predictions: dict[str, float] = {}
     probability: float | None = None
     """Where exploration chose the item: the probability that it did. None at positions that are deterministic."""
-    features: bytes | None = None
-    """The features that ranked it, as `feedmill.stream.features.pack` writes them."""
+    sources: tuple[str, ...] = ()
+    """Which sources named it."""
+    repeated: bool = False
+    """The user had seen it, and it was shown only because the page would have been short without."""
 
 
 class Served(msgspec.Struct, frozen=True, omit_defaults=True, tag="served"):
@@ -77,6 +81,29 @@ class Served(msgspec.Struct, frozen=True, omit_defaults=True, tag="served"):
     """The log position up to which the features were folded."""
     policy_version: str = ""
     arms: dict[str, str] = {}
+    features: bytes | None = None
+    """The features that ranked the page, a row an item in the order of `items`, as `feedmill.stream.features.pack`
+    writes them."""
+    previous: str = ""
+    """The request id of the page before in the session; empty on the first."""
+    parameters_step: int = 0
+    """Steps that the parameters had learned."""
+    parameters_position: int = 0
+    """The log position up to which they had learned."""
+    limit: int = 0
+    """How many items were asked for; 0 where that is not known."""
+    note: str = ""
+    """Where the page is shorter than asked for or repeats what the user has seen: by how much."""
+    traced: bool = False
+    """Whether all candidates were kept beside the log."""
+
+
+def served_event_id(request_id: str) -> str:
+    """The `event_id` of the `served` record of a request: a page is in the log once, and can be found by its request.
+
+    No id that an application sends may hold a NUL, so none is ever the same.
+    """
+    return f"served\0{request_id}"
 
 
 Body = Item | User | Served
@@ -88,9 +115,9 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     `event`: `subject` did `action` to `object`, with `value` where the action has one (seconds watched, stars).
     `seen`: `object` was shown to `subject`; `outcomes` holds what the user did with it, where the source has joined
     that already (imports of impression logs). `served`: `body` is the page of `request_id`. `item`, `user`: `body` is
-    the whole of what is known of `object` or `subject` from now on. `relation`: `subject` is `action` (follows,
-    blocks) of `object`, until a `retraction` of the same; a `retraction` with action `delete` removes the user or item.
-    `heartbeat`: only moves the log's watermark to `timestamp`.
+    the whole of what is known of `object` or `subject` from now on. `relation`: `subject` does `action`
+    (`follow`, `block`) to `object`, until a `retraction` of the same; a `retraction` with action `delete` removes the
+    user or item. `heartbeat`: only moves the log's watermark to `timestamp`.
     """
 
     kind: Kind

@@ -8,12 +8,18 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
+import xxhash
 
 from feedmill.domain.errors import ConfigError
 from feedmill.domain.objectives import Action, Objective
 from feedmill.learn.models.config import RankerConfig, TwoTowerConfig
+from feedmill.learn.sync.config import SyncConfig
 from feedmill.learn.training.config import LearningConfig, TrainingConfig
+from feedmill.measure.monitoring.arms import HoldoutConfig
+from feedmill.measure.monitoring.engagement import EngagementConfig
+from feedmill.run.api.config import ApiConfig
 from feedmill.run.config_layers import REPLACED_BY_FILE, load_layers, suggest
+from feedmill.run.local.config import ServingConfig
 from feedmill.serve.feed_config import FeedConfig
 from feedmill.stream.features.config import FeatureConfig
 from feedmill.stream.joiner import JoinConfig
@@ -65,6 +71,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     retrieval: TwoTowerConfig = TwoTowerConfig()
     training: TrainingConfig = TrainingConfig()
     feed: FeedConfig = FeedConfig()
+    holdout: HoldoutConfig = HoldoutConfig()
+    """Who gets the popularity feed, so that the rest has something to be measured against."""
+    engagement: EngagementConfig = EngagementConfig()
+    """How that is measured."""
+    serving: ServingConfig = ServingConfig()
+    api: ApiConfig = ApiConfig()
+    sync: SyncConfig = SyncConfig()
+    """How parameters go from the trainer to the server."""
 
     def __post_init__(self) -> None:
         if not self.objectives:
@@ -78,6 +92,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             for field in ("weight", "threshold", "scale"):
                 if not math.isfinite(getattr(objective, field)):
                     raise ConfigError(f"objectives.{name}.{field}: must be a finite number")
+
+    def policy_version(self) -> str:
+        """16 hexadecimal digits that change with whatever decides, beside the parameters, what a feed shows."""
+        return xxhash.xxh3_64_hexdigest(msgspec.json.encode((self.feed, list(self.objectives.items()), self.holdout)))
 
     def learning(self) -> LearningConfig:
         """The part that parameters depend on."""

@@ -101,12 +101,13 @@ class Engine:
     def trainer(self) -> Trainer:
         """The trainer, restored to where it was stopped. Raises HomeError while another process trains this home."""
         if self._trainer is None:
+            log = self.log
             place = self.home.snapshots / "trainer-lock"
             with storage_errors(place):
                 lock = WriterLock(place, "training in this home")
             self._resources.callback(lock.release)
             snapshots = Snapshots(self.home.snapshots, self.config.training.keep_snapshots)
-            self._trainer = Trainer(self.log, self.make_learner, snapshots)
+            self._trainer = Trainer(log, self.make_learner, snapshots)
             self._resources.callback(self._trainer.close)
         return self._trainer
 
@@ -142,7 +143,8 @@ class Engine:
     def feed(self) -> Feed:
         """The feed of what the trainer has learned so far. It goes on learning with the trainer."""
         if self._feed is None:
-            self._feed = make_feed(self.trainer.learner, self.config.feed)
+            learner = self.trainer.learner
+            self._feed = make_feed(learner.state, lambda: learner.parameters, self.config.feed)
             self._resources.callback(self._feed.close)
         return self._feed
 

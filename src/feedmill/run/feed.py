@@ -1,57 +1,74 @@
-"""What a learner holds, as the feed reads it."""
+"""State and parameters, as the feed reads them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from feedmill.domain.batches import Features, Float32s
 from feedmill.domain.records import Scalar
-from feedmill.learn.training.learner import Learner
+from feedmill.learn.parameters import Parameters
 from feedmill.serve.feed import Feed, Models
 from feedmill.serve.feed_config import FeedConfig
 from feedmill.stream.state.rows import Int32s
+from feedmill.stream.state.state import State
+
+Current = Callable[[], Parameters]
+"""Gives the parameters to go by now. All that it ever gives are of one configuration and one slot registry."""
 
 
-class _RankerFeatures:
-    def __init__(self, learner: Learner) -> None:
-        self._state = learner.state
-        self._view = learner.ranker.schema.view
+class _Extractor:
+    def __init__(self, state: State, parameters: Current) -> None:
+        self._state = state
+        self._parameters = parameters
 
     def extract(self, user: int, items: Int32s, now: int, context: Mapping[str, Scalar]) -> Features:
-        return self._state.read(self._view, user, items, now, context)
+        return self._state.read(self._parameters().ranker_schema.view, user, items, now, context)
 
 
-class _TowerVectors:
-    def __init__(self, learner: Learner) -> None:
-        self._state = learner.state
-        self._towers = learner.towers
+class _Ranker:
+    def __init__(self, parameters: Current) -> None:
+        self._parameters = parameters
+
+    def predict(self, features: Features) -> Float32s:
+        return self._parameters().predict(features)
+
+
+class _TwoTower:
+    def __init__(self, state: State, parameters: Current) -> None:
+        self._state = state
+        self._parameters = parameters
 
     @property
     def version(self) -> int:
-        return self._towers.version
+        return self._parameters().version
 
     def user_vector(self, user: int) -> Float32s:
+        parameters = self._parameters()
         anything = np.array([-1], dtype=np.int32)
-        view = self._towers.user_schema.view
-        features = self._state.read(view, user, anything, self._state.watermark, {})
-        return self._towers.user_vectors(features).ravel()
+        features = self._state.read(parameters.user_schema.view, user, anything, self._state.watermark, {})
+        return parameters.user_vectors(features).ravel()
 
     def item_vectors(self, items: Int32s) -> Float32s:
-        view = self._towers.item_schema.view
-        return self._towers.item_vectors(self._state.read(view, -1, items, self._state.watermark, {}))
+        parameters = self._parameters()
+        features = self._state.read(parameters.item_schema.view, -1, items, self._state.watermark, {})
+        return parameters.item_vectors(features)
 
 
-def make_feed(learner: Learner, config: FeedConfig) -> Feed:
-    """A feed over a learner: it sees what the learner folds and learns, at once.
+def make_feed(
+    state: State, parameters: Current, config: FeedConfig, timer: Callable[[], float] = time.perf_counter
+) -> Feed:
+    """A feed that sees what the state folds, at once, and goes by the parameters that there are at each call.
 
-    The learner must not step while the feed answers.
+    `parameters` may give another object at any time. The state must not fold while the feed answers. `timer` gives
+    seconds.
     """
     models = Models(
-        objectives=learner.config.objectives,
-        extractor=_RankerFeatures(learner),
-        ranker=learner.ranker,
-        two_tower=_TowerVectors(learner),
+        objectives=parameters().config.objectives,
+        extractor=_Extractor(state, parameters),
+        ranker=_Ranker(parameters),
+        two_tower=_TwoTower(state, parameters),
     )
-    return Feed(learner.state.catalog, learner.state, models, config)
+    return Feed(state.catalog, state, models, config, timer)

@@ -6,6 +6,10 @@
     catalog.sqlite   users and items, as the log says they are
     slots.json       the slot registry
     snapshots/       what shortens the replay
+    deltas/          parameters on their way from the trainer to the server
+    traces.sqlite    the candidates of recent requests, for explanations
+    worth.msgpack    what the holdout has shown, up to a position of the log
+    server.json      where a server listens, while there is one
     rejects/         rows that imports could not read, with the reasons
     replay/          what lets an interrupted `feedmill replay` go on
 
@@ -82,6 +86,22 @@ class Home:
     @property
     def snapshots(self) -> Path:
         return self.path / "snapshots"
+
+    @property
+    def deltas(self) -> Path:
+        return self.path / "deltas"
+
+    @property
+    def traces(self) -> Path:
+        return self.path / "traces.sqlite"
+
+    @property
+    def worth(self) -> Path:
+        return self.path / "worth.msgpack"
+
+    @property
+    def server(self) -> Path:
+        return self.path / "server.json"
 
     @property
     def marker(self) -> Path:

@@ -15,8 +15,9 @@ from feedmill.stream.log.sqlite import SqliteLog
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """What records go in by, and the catalog that follows them."""
+    """What records go in by, the log that they go to, and the catalog that follows it."""
 
+    log: SqliteLog
     ingest: Ingest
     catalog: CatalogStore
 
@@ -27,4 +28,4 @@ def open_entrance(home: Home, clock: Clock) -> Iterator[Entrance]:
     with contextlib.ExitStack() as resources:
         log = resources.enter_context(contextlib.closing(SqliteLog(home.log)))
         catalog = resources.enter_context(contextlib.closing(CatalogStore(home.catalog)))
-        yield Entrance(Ingest(log, catalog, clock), catalog)
+        yield Entrance(log, Ingest(log, catalog, clock), catalog)

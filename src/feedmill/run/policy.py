@@ -74,7 +74,7 @@ class FeedmillPolicy:
         """`told` hears of every page that is served. Raises ConfigError for a configuration that cannot be used."""
         config = config or world_config()
         self.learner = Learner(config.learning(), SlotRegistry())
-        self.feed = make_feed(self.learner, config.feed)
+        self.feed = make_feed(self.learner.state, lambda: self.learner.parameters, config.feed)
         self._told = told
 
     def observe(self, records: Sequence[Record]) -> None:

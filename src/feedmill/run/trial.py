@@ -308,7 +308,7 @@ class _Trial:
         config = msgspec.structs.replace(self._feed_config, fan_out=FanOutConfig(parallel=False))
         if not exploring:
             config = msgspec.structs.replace(config, fresh_positions=FreshPositionsConfig(enabled=False))
-        return make_feed(self.learner, config)
+        return make_feed(self.learner.state, lambda: self.learner.parameters, config)
 
 
 def _without_impressions(span: int) -> dict[str, object]:

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+import numpy as np
+
+from feedmill.domain.clock import MINUTE
+from feedmill.domain.errors import InvalidArgument
 from feedmill.domain.objectives import Objective
 from feedmill.serve.feed_config import FeedConfig
 from feedmill.serve.filters.blocked_authors import BlockedAuthorsFilter
@@ -27,11 +31,12 @@ from feedmill.serve.hydrators.user import UserHydrator
 from feedmill.serve.page import Explanation, Page
 from feedmill.serve.pipeline.meter import StageCounts
 from feedmill.serve.pipeline.readers import Extractor, Ranker, StateReader, TwoTower
-from feedmill.serve.pipeline.request import Request
+from feedmill.serve.pipeline.request import MAX_LIMIT, Request
 from feedmill.serve.pipeline.runner import Pipeline, Stages
 from feedmill.serve.pipeline.stages import Explained, Scorer, Source
 from feedmill.serve.pipeline.trace import Trace
 from feedmill.serve.presenter import Presenter
+from feedmill.serve.ranked import ASKED, Asked, LeftOut, Ranked
 from feedmill.serve.rerankers.spread import SpreadReranker
 from feedmill.serve.retrieval.catalogue import CatalogueBackfill
 from feedmill.serve.retrieval.co_visitation import CoVisitationSource
@@ -43,7 +48,12 @@ from feedmill.serve.retrieval.two_tower import TwoTowerSource
 from feedmill.serve.scorers.ranker import RankerScorer
 from feedmill.serve.scorers.weighted import WeightedScorer
 from feedmill.serve.selectors.fresh_positions import FreshPositionsSelector
+from feedmill.serve.similar import Similar, SimilarItem
 from feedmill.stream.catalog.columns import Catalog
+
+_FEW_ITEMS = 2_000
+"""Up to so many, what is kept between requests is made again within some milliseconds, so that what an application has
+just put is there in the next request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,28 +85,57 @@ class Feed:
         """
         self.config = config or FeedConfig()
         self._catalog = catalog
-        stages = _stages(catalog, state, models, self.config)
+        popularity = Popularity(catalog, state)
+        stages = _stages(catalog, state, popularity, models, self.config)
         self._pipeline = Pipeline(stages, catalog.items, self.config.fan_out, timer)
         sources: dict[str, Explained] = {source.name: source for source in stages.sources}
         if stages.backfill is not None:
             sources[stages.backfill.name] = stages.backfill
+        sources[ASKED] = Asked()
         self._presenter = Presenter(catalog, sources, explored=self.config.fresh_positions.source)
+        self._similar = _similar(catalog, state, popularity, stages, self.config)
         self._refreshing = threading.Lock()
         self._refreshed = False
+        self._kept_fresh_at: int | None = None
 
     def recommend(self, request: Request) -> Page:
         """The page for a request: as many different items as asked for, while the catalogue has them.
 
         What sources keep between requests is brought up to date first where that is due: see `refresh`.
         """
-        # Whoever comes while another request refreshes goes on with what there is, unless there is nothing yet.
-        if self._refreshing.acquire(blocking=not self._refreshed):
-            try:
-                self.refresh(request.now)
-                self._refreshed = True
-            finally:
-                self._refreshing.release()
+        self._freshen(request.now)
         return self._presenter.page(self._pipeline.run(request))
+
+    def rank(self, request: Request, item_ids: Sequence[str]) -> Ranked:
+        """The application's own candidates, all that the user may be shown, best first.
+
+        Visibility, expiry, blocked authors and what the user has hidden hold as in a feed; what the user has seen or
+        keeps rejecting does not, nor do `limit` and `exclude`. Nothing is reranked or explored. Without a ranker the
+        order stays as it is given. Raises InvalidArgument unless there are 1 to 1,000 ids, each once.
+        """
+        if not 1 <= len(item_ids) <= MAX_LIMIT:
+            raise InvalidArgument(f"item_ids: must be from 1 to {MAX_LIMIT:,} ids, not {len(item_ids):,}")
+        if len(set(item_ids)) != len(item_ids):
+            twice = next(item_id for place, item_id in enumerate(item_ids) if item_id in item_ids[:place])
+            raise InvalidArgument(f"item_ids: {twice!r} stands there twice; name each item once")
+        ordinals = np.fromiter(map(self._catalog.items.ids.find, item_ids), np.int32, len(item_ids))
+        trace = self._pipeline.rank(replace(request, limit=len(item_ids)), ordinals[ordinals >= 0], ASKED)
+        left_out: list[LeftOut] = []
+        removed = iter(trace.removed.tolist())
+        for item_id, ordinal in zip(item_ids, ordinals.tolist(), strict=True):
+            if ordinal < 0:
+                left_out.append(LeftOut(item_id, "there is no item with this id"))
+            elif (by := next(removed)) >= 0:
+                left_out.append(LeftOut(item_id, trace.removals[by].reason))
+        return Ranked(replace(self._presenter.page(trace), note=""), tuple(left_out))
+
+    def similar(self, item_id: str, limit: int, now: int) -> list[SimilarItem]:
+        """Items like an item, for anyone: see `Similar.find`.
+
+        Raises NotFound where there is no such item, InvalidArgument for a limit outside 1 to 1,000.
+        """
+        self._freshen(now)
+        return self._similar.find(item_id, limit, now)
 
     def explain(self, asked: Request | Trace, item_id: str) -> Explanation:
         """Why the item is on the page, or is not; a request is run for the purpose."""
@@ -112,9 +151,12 @@ class Feed:
     def refresh(self, now: int) -> None:
         """Bring up to date what sources keep between requests (trends, the vector index, lists of new items).
 
-        Does nothing for what is not due. A server calls it between requests, so that none waits for it: O(items).
+        Does nothing for what is not due; else O(items). A server calls it between requests, every second or so: for a
+        minute after each call no request does it, unless there are so few items that nobody would notice.
         """
-        self._pipeline.refresh(now)
+        with self._refreshing:
+            self._refresh(now)
+            self._kept_fresh_at = now
 
     def counts(self) -> dict[str, StageCounts]:
         """What every stage has done so far, by "kind/stage"."""
@@ -124,9 +166,24 @@ class Feed:
         """Let the threads of the sources end."""
         self._pipeline.close()
 
+    def _freshen(self, now: int) -> None:
+        kept_fresh = self._kept_fresh_at is not None and 0 <= now - self._kept_fresh_at < MINUTE
+        if kept_fresh and len(self._catalog.items) > _FEW_ITEMS:
+            return
+        # Whoever comes while another request refreshes goes on with what there is, unless there is nothing yet.
+        if self._refreshing.acquire(blocking=not self._refreshed):
+            try:
+                self._refresh(now)
+            finally:
+                self._refreshing.release()
 
-def _stages(catalog: Catalog, state: StateReader, models: Models, config: FeedConfig) -> Stages:
-    popularity = Popularity(catalog, state)
+    def _refresh(self, now: int) -> None:
+        self._pipeline.refresh(now)
+        self._similar.refresh(now)
+        self._refreshed = True
+
+
+def _stages(catalog: Catalog, state: StateReader, popularity: Popularity, models: Models, config: FeedConfig) -> Stages:
     # In this order, too, their reasons are preferred where several named an item.
     sources: list[Source] = [
         CoVisitationSource(catalog, state, config.co_visitation),
@@ -158,3 +215,14 @@ def _stages(catalog: Catalog, state: StateReader, models: Models, config: FeedCo
         rerankers=(SpreadReranker(config.spread),),
         selector=FreshPositionsSelector(config.fresh_positions),
     )
+
+
+def _similar(
+    catalog: Catalog, state: StateReader, popularity: Popularity, stages: Stages, config: FeedConfig
+) -> Similar:
+    """Shares with the sources what they keep between requests."""
+    liked = next(source for source in stages.sources if isinstance(source, LikedSource))
+    two_tower = next(
+        (source for source in stages.sources if isinstance(source, TwoTowerSource) and source.config.enabled), None
+    )
+    return Similar(catalog, state, popularity, liked.postings, two_tower, config.similar)

@@ -15,6 +15,7 @@ from feedmill.serve.retrieval.liked import LikedConfig
 from feedmill.serve.retrieval.two_tower import TwoTowerConfig
 from feedmill.serve.scorers.weighted import WeightedConfig
 from feedmill.serve.selectors.fresh_positions import FreshPositionsConfig
+from feedmill.serve.similar import SimilarConfig
 
 
 class FeedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,7 +39,34 @@ class FeedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     weighted: WeightedConfig = WeightedConfig()
     spread: SpreadConfig = SpreadConfig()
     fresh_positions: FreshPositionsConfig = FreshPositionsConfig()
+    similar: SimilarConfig = SimilarConfig()
+    """Items like an item, which are no stage of the feed."""
     fan_out: FanOutConfig = FanOutConfig()
     """How sources are called."""
     repeat_seen_when_short: bool = True
     """Whether what the user has seen comes back, last, when there is nothing else to fill a page with."""
+
+
+def popularity_config(config: FeedConfig) -> FeedConfig:
+    """The feed of a holdout: the same filters, and everything that passes them in the order of popularity.
+
+    Nothing about it is personal but what the filters remove: no ranker, no exploration, no other source. Its order is
+    that of trending, and of the catalogue behind it.
+    """
+    off = StageConfig(enabled=False)
+    replace = msgspec.structs.replace
+    return replace(
+        config,
+        co_visitation=replace(config.co_visitation, enabled=False),
+        liked=replace(config.liked, enabled=False),
+        two_tower=replace(config.two_tower, enabled=False),
+        fresh=replace(config.fresh, enabled=False),
+        # Whatever the personal feed makes of it: its places and its weight are what puts it above the catalogue.
+        trending=SourceConfig(deadline_ms=config.trending.deadline_ms),
+        catalogue=StageConfig(),
+        ranker=off,
+        weighted=replace(config.weighted, enabled=False),
+        spread=replace(config.spread, enabled=False),
+        fresh_positions=replace(config.fresh_positions, enabled=False),
+        similar=replace(config.similar, enabled=False),
+    )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import msgspec
+import numpy as np
 
 from feedmill.domain.records import ServedItem
-from feedmill.serve.pipeline.trace import Removal, Trace
+from feedmill.serve.pipeline.trace import Fate, Removal, Trace
 from feedmill.stream.features.pack import pack
 
 
@@ -44,20 +45,25 @@ class Page:
     """Milliseconds by "kind/stage"; of sources, which run side by side, each its own."""
 
     def served_items(self) -> tuple[ServedItem, ...]:
-        """The positions as the log keeps them, with the features that ranked each."""
-        features = self.trace.features
+        """The positions as the log keeps them."""
         return tuple(
             ServedItem(
                 item_id=item.item_id,
                 position=item.position,
-                source="+".join(item.sources),
+                why=item.why,
                 score=item.score,
                 predictions=item.predictions,
                 probability=item.probability,
-                features=None if features is None else pack(features, row),
+                sources=item.sources,
+                repeated=item.repeated,
             )
-            for row, item in enumerate(self.items)
+            for item in self.items
         )
+
+    def packed_features(self) -> bytes | None:
+        """The features that ranked the page, for `Served.features`; None where nothing was extracted."""
+        features = self.trace.features
+        return None if features is None else pack(features)
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -75,3 +81,20 @@ class Explanation(msgspec.Struct, frozen=True):
     """What removed it; what would have, where no source named it."""
     predictions: dict[str, float] = {}
     score: float | None = None
+
+
+def sentence(trace: Trace, fate: Fate, why: str, otherwise: str) -> str:
+    """What became of an item, for people.
+
+    `why` is what the page says of it where it is shown; `otherwise` what there is to say where no source named it.
+    """
+    if fate.outcome == "shown" and fate.rank is not None:
+        explored = not np.isnan(trace.probabilities[fate.rank - 1])
+        chance = ", at a position set aside for new items" if explored else ""
+        return f"on the page at position {fate.rank}{chance}" + (f": {why}" if why else "")
+    if fate.removal is not None:
+        return f"removed by the filter {fate.removal.stage}: {fate.removal.reason}"
+    if fate.outcome == "ranked_below":
+        ranked = int(np.count_nonzero(trace.ranks >= 0))
+        return f"ranked {fate.rank} of {ranked}, below the {len(trace.slate)} on the page; score {fate.score:.3g}"
+    return f"no source named it; {otherwise}" if otherwise else "no source named it"

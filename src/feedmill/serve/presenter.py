@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from feedmill.serve.page import Explanation, Page, PageItem
+from feedmill.serve.page import Explanation, Page, PageItem, sentence
 from feedmill.serve.pipeline.stages import Explained
-from feedmill.serve.pipeline.trace import Fate, Removal, Trace
+from feedmill.serve.pipeline.trace import Removal, Trace
 from feedmill.stream.catalog.columns import Catalog
 
 
@@ -34,11 +34,16 @@ class Presenter:
     def explanation(self, trace: Trace, item: int, would_remove: Removal | None) -> Explanation:
         """What became of an item; `would_remove` is what the filters say of it where no source named it."""
         fate = trace.fate(item)
+        why, otherwise = "", ""
+        if fate.outcome == "shown" and fate.rank is not None:
+            why = self._page_item(trace, fate.rank - 1).why
+        if would_remove is not None:
+            otherwise = f"the filter {would_remove.stage} would have removed it: {would_remove.reason}"
         return Explanation(
             self._items.ids.names[item],
             self._title(item),
             fate.outcome,
-            self._sentence(trace, item, fate, would_remove),
+            sentence(trace, fate, why, otherwise),
             fate.sources,
             fate.rank,
             fate.removal or would_remove,
@@ -77,21 +82,6 @@ class Presenter:
     def _title(self, item: int) -> str:
         body = self._items.body(item)
         return body.title if body is not None and body.title else self._items.ids.names[item]
-
-    def _sentence(self, trace: Trace, item: int, fate: Fate, would_remove: Removal | None) -> str:
-        if fate.outcome == "shown":
-            row = int(np.flatnonzero(trace.candidates.items == item)[0])
-            explored = not np.isnan(trace.probabilities[np.flatnonzero(trace.slate == row)[0]])
-            chance = ", at a position set aside for new items" if explored else ""
-            return f"on the page at position {fate.rank}{chance}: {self._why(trace, row, explored)}"
-        if fate.removal is not None:
-            return f"removed by the filter {fate.removal.stage}: {fate.removal.reason}"
-        if fate.outcome == "ranked_below":
-            ranked = int(np.count_nonzero(trace.ranks >= 0))
-            return f"ranked {fate.rank} of {ranked}, below the {len(trace.slate)} on the page; score {fate.score:.4g}"
-        if would_remove is not None:
-            return f"no source named it; the filter {would_remove.stage} would have removed it: {would_remove.reason}"
-        return "no source named it"
 
 
 def _note(trace: Trace, items: tuple[PageItem, ...]) -> str:

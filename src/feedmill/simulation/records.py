@@ -79,8 +79,8 @@ def seen_in(world: World, responses: Responses, request_ids: Sequence[str] = ())
                     time + int(seconds * 1000),
                     subject=user_id,
                     object=author,
-                    action="follows",
-                    event_id=f"{user_id}/follows/{author}",
+                    action="follow",
+                    event_id=f"{user_id}/follow/{author}",
                     object_kind="author",
                 )
             )

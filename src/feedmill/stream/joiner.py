@@ -12,15 +12,16 @@ What becomes of what:
 - an action on an item of a served page tells that the items above it were seen, reported or not: those that were served
   with logged features become impressions, and so does the item itself;
 - an action that stands in the log before its impression waits for it, `window_minutes` as well: the next impression of
-  its user and item takes it, if that happened no later than the action;
+  its user and item takes it, if that happened no later than the action or belongs to the same request;
+- a page that stands in the log after what was done with it is opened when it comes, as if it had come first;
 - an action without any impression is an example of its own where its configuration says so, at once. Where its
   impression comes after all, it takes the action too.
 
 An impression's waiting begins with the watermark at its place in the log, so that what is reported hours late has its
 window too. Which examples there are, and in which order, depends on the log alone, and not on how it is cut in batches.
 
-The features of an impression are those logged when it was served; where none were logged, or what was logged is not of
-the present schema, those that the fold made at the impression's place in the log.
+The features of an impression are those logged with its page; where none were logged, or what was logged is not of the
+present schema, those that the fold made at the impression's place in the log.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from feedmill.domain.batches import Examples, Features
 from feedmill.domain.clock import HOUR, MINUTE
 from feedmill.domain.errors import ConfigError, InvalidFile, SnapshotError
 from feedmill.domain.records import Record, Served
-from feedmill.stream.features.pack import pack_rows, unpack, unpack_rows
+from feedmill.stream.features.pack import pack, unpack
 from feedmill.stream.features.schema import Schema
 from feedmill.stream.state.rows import RowKind
 from feedmill.stream.state.state import Folded, State, watermark_after
@@ -59,6 +60,38 @@ class JoinConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ConfigError(f"join.{name}: {getattr(self, name)} must lie between 0 and 1,000,000")
 
 
+_encode_items = msgspec.msgpack.encode
+_decode_items = msgspec.msgpack.Decoder(list[tuple[str, int]]).decode
+_NOWHERE = (-1, -1, -1)
+
+
+@dataclass(slots=True, eq=False)
+class _Logged:
+    """The features that were logged with a page: packed for as long as they are remembered, unpacked while in use."""
+
+    packed: bytes
+    rows: int
+    fits: bool | None = None
+    """Whether they can be read and are of the present schema; None until somebody has looked."""
+
+    def unpack(self) -> Features:
+        return unpack(self.packed, self.rows)
+
+
+@dataclass(slots=True, eq=False)
+class _Page:
+    """What is remembered of a page."""
+
+    opened: int
+    timestamp: int
+    encoded_items: bytes
+    """Ids and positions. As strings they would take five times as much, for a day."""
+    logged: _Logged | None
+
+    def items(self) -> list[tuple[str, int]]:
+        return _decode_items(self.encoded_items)
+
+
 @dataclass(slots=True, eq=False)
 class _Impression:
     user: int
@@ -68,7 +101,7 @@ class _Impression:
     opened: int
     """The watermark at its place in the log."""
     request_id: str
-    features: Features
+    features: Features | _Logged
     row: int
     """Where in `features` its own are; -1 where it has none."""
     outcomes: dict[str, float] = field(default_factory=dict)
@@ -86,7 +119,17 @@ class _Early:
     opened: int
     action: str
     value: float
+    sequence: int
+    request_id: str
+    bound: bool
+    """Whether only an impression of its request may take it: one of another request has it already."""
     taken: bool = False
+
+    def waits_for(self, impression: _Impression) -> bool:
+        """Whether an impression of its user and item is the one."""
+        if self.request_id and self.request_id == impression.request_id:
+            return True
+        return not self.bound and impression.timestamp <= self.timestamp
 
 
 class _StoredImpression(msgspec.Struct, array_like=True):
@@ -107,13 +150,24 @@ class _StoredEarly(msgspec.Struct, array_like=True):
     opened: int
     action: str
     value: float
+    sequence: int
+    request_id: str
+    bound: bool
+
+
+class _StoredPage(msgspec.Struct, array_like=True):
+    request_id: str
+    opened: int
+    timestamp: int
+    items: list[tuple[str, int]]
+    features: bytes | None
 
 
 class _Snapshot(msgspec.Struct, array_like=True):
     impressions: list[_StoredImpression]
     features: bytes
     """A row an impression."""
-    pages: list[tuple[int, Record]]
+    pages: list[_StoredPage]
     early: list[_StoredEarly]
 
 
@@ -121,7 +175,7 @@ class _Snapshot(msgspec.Struct, array_like=True):
 class _Collected:
     """Examples on their way: where the features are, and the labels."""
 
-    sources: list[tuple[Features, int]] = field(default_factory=list)
+    sources: list[tuple[Features | _Logged, int]] = field(default_factory=list)
     labels: list[list[float]] = field(default_factory=list)
     weights: list[list[float]] = field(default_factory=list)
     keys: list[tuple[int, int, int, int]] = field(default_factory=list)
@@ -136,7 +190,8 @@ class _Collected:
 class Joiner:
     """Pairs impressions with actions, in log order.
 
-    Memory: the features of the impressions that it remembers, `window_minutes` and `late_hours` long.
+    Memory, `window_minutes` and `late_hours` long: 3 KB a page of 20 with its features, which stay packed as they were
+    logged; 0.4 KB an impression and, where no page has logged its features, the row that the fold made.
     """
 
     def __init__(self, config: JoinConfig, state: State, schema: Schema) -> None:
@@ -151,7 +206,7 @@ class Joiner:
         # All of these are in the order in which they were opened, which is the order in which they close.
         self._open: deque[_Impression] = deque()
         self._closed: deque[_Impression] = deque()
-        self._pages: dict[str, tuple[int, Record]] = {}
+        self._pages: dict[str, _Page] = {}
         self._early: deque[_Early] = deque()
         self._of_request: dict[tuple[str, int], _Impression] = {}
         self._of_pair: dict[tuple[int, int], _Impression] = {}
@@ -180,9 +235,8 @@ class Joiner:
         for index, record in enumerate(records):
             self._watermark = watermark_after(self._watermark, record)
             self._close(collected)
-            if record.kind == "served" and record.request_id:
-                self._pages.pop(record.request_id, None)
-                self._pages[record.request_id] = self._watermark, record
+            if isinstance(record.body, Served) and record.request_id:
+                self._take_up(record, record.body)
             drawn: list[_Impression] = []
             for row in range(first[index], first[index + 1]):
                 kind = rows.kinds[row]
@@ -213,11 +267,21 @@ class Joiner:
         ]  # fmt: skip
         features = self._gather([(one.features, one.row) for one in remembered])
         early = [
-            _StoredEarly(users[one.user], items[one.item], one.timestamp, one.opened, one.action, one.value)
+            _StoredEarly(
+                users[one.user], items[one.item], one.timestamp, one.opened, one.action, one.value, one.sequence,
+                one.request_id, one.bound,
+            )
             for one in self._early
             if not one.taken
-        ]
-        snapshot = _Snapshot(impressions, pack_rows(features), list(self._pages.values()), early)
+        ]  # fmt: skip
+        pages = [
+            _StoredPage(
+                request_id, page.opened, page.timestamp, page.items(),
+                None if page.logged is None else page.logged.packed,
+            )
+            for request_id, page in self._pages.items()
+        ]  # fmt: skip
+        snapshot = _Snapshot(impressions, pack(features), pages, early)
         return msgspec.msgpack.encode(snapshot)
 
     def load(self, dumped: bytes) -> None:
@@ -227,14 +291,16 @@ class Joiner:
         """
         try:
             snapshot = msgspec.msgpack.decode(dumped, type=_Snapshot)
-            features = unpack_rows(snapshot.features)
+            features = unpack(snapshot.features, len(snapshot.impressions))
         except (msgspec.MsgspecError, InvalidFile) as error:
             raise SnapshotError(f"the joiner's snapshot cannot be read ({error})") from None
-        if len(features) != len(snapshot.impressions) or (len(features) and not self._fits(features)):
+        if len(features) and not self._fits(features):
             raise SnapshotError("the joiner's snapshot holds features of another schema")
         user, item = self._state.user, self._state.item
         self._watermark = self._state.watermark
-        self._pages = {page.request_id: (opened, page) for opened, page in snapshot.pages}
+        self._pages = {
+            page.request_id: _page(page.opened, page.timestamp, page.items, page.features) for page in snapshot.pages
+        }
         for row, one in enumerate(snapshot.impressions):
             impression = _Impression(
                 user(one.user_id), item(one.item_id), one.timestamp, one.sequence, one.opened, one.request_id,
@@ -244,9 +310,10 @@ class Joiner:
         for early in snapshot.early:
             self._wait_for_impression(
                 _Early(
-                    user(early.user_id), item(early.item_id), early.timestamp, early.opened, early.action, early.value
+                    user(early.user_id), item(early.item_id), early.timestamp, early.opened, early.action, early.value,
+                    early.sequence, early.request_id, early.bound,
                 )
-            )
+            )  # fmt: skip
 
     @property
     def _remembers_nothing(self) -> bool:
@@ -256,19 +323,43 @@ class Joiner:
         """An impression that a record reports."""
         if (seen.request_id, seen.item) in self._of_request:
             return
-        _, page = self._pages.get(seen.request_id, (0, None))
-        if page is not None and isinstance(page.body, Served):
+        page = self._pages.get(seen.request_id)
+        if page is not None and page.logged is not None:
             name = self._state.catalog.items.ids.names[seen.item]
-            for served in page.body.items:
-                if served.item_id == name and served.features is not None:
-                    self._use_logged(seen, served.features)
+            row = next((row for row, (item_id, _) in enumerate(page.items()) if item_id == name), -1)
+            self._use_logged(seen, page.logged, row)
         self._begin(seen)
+
+    def _take_up(self, record: Record, served: Served) -> None:
+        """Remember a page, and do what it would have done to what stands before it in the log."""
+        request_id = record.request_id
+        items = [(item.item_id, item.position) for item in served.items]
+        page = _page(self._watermark, record.timestamp, items, served.features)
+        self._pages.pop(request_id, None)
+        self._pages[request_id] = page
+        if page.logged is None or not (self._open or self._closed or self._early):
+            return
+        ids = self._state.catalog.items.ids
+        user = self._state.catalog.users.ids.find(record.subject)
+        last: tuple[int, int, int] | None = None
+        for row, (item_id, position) in enumerate(items):
+            item = ids.find(item_id)
+            reported = self._of_request.get((request_id, item))
+            if reported is not None:
+                self._use_logged(reported, page.logged, row)
+                if reported.outcomes:
+                    last = max(last or _NOWHERE, (position, reported.user, reported.sequence))
+            for early in self._early_of_pair.get((user, item), ()):
+                if early.request_id == request_id:
+                    last = max(last or _NOWHERE, (position, user, early.sequence))
+        if last is not None:
+            self._open_page(request_id, page, *last)
 
     def _begin(self, impression: _Impression) -> None:
         pair = impression.user, impression.item
         waiting = self._early_of_pair.pop(pair, [])
         for early in waiting:
-            if impression.timestamp <= early.timestamp:
+            if early.waits_for(impression):
                 early.taken = True
                 self._reader.combine(impression.outcomes, early.action, early.value)
         later = [early for early in waiting if not early.taken]
@@ -289,34 +380,46 @@ class Joiner:
     def _fits(self, features: Features) -> bool:
         return self._schema.fits(features, self._state.native.dense_columns)
 
-    def _use_logged(self, impression: _Impression, packed: bytes) -> None:
-        try:
-            logged = unpack(packed)
-        except InvalidFile:
-            self.unreadable_features += 1
+    def _use_logged(self, impression: _Impression, logged: _Logged, row: int) -> None:
+        if row < 0 or (impression.features is logged and impression.row == row):
             return
-        if self._fits(logged):
-            impression.features, impression.row = logged, 0
+        if logged.fits is None:
+            try:
+                logged.fits = self._fits(logged.unpack())
+            except InvalidFile:
+                logged.fits = False
+        if logged.fits:
+            impression.features, impression.row = logged, row
         else:
             self.unreadable_features += 1
 
     def _act(self, collected: _Collected, record: Record, acted: _Impression, drawn: list[_Impression]) -> None:
         value = 1.0 if record.value is None else record.value
-        if record.request_id in self._pages:
-            self._open_page(self._pages[record.request_id][1], acted)
-        impression = self._of_request.get((record.request_id, acted.item))
-        impression = impression or self._of_pair.get((acted.user, acted.item))
+        page = self._pages.get(record.request_id)
+        if page is not None:
+            name = self._state.catalog.items.ids.names[acted.item]
+            position = next((position for item_id, position in page.items() if item_id == name), None)
+            if position is not None:
+                self._open_page(record.request_id, page, position, acted.user, acted.sequence)
+        of_request = self._of_request.get((record.request_id, acted.item))
+        impression = of_request or self._of_pair.get((acted.user, acted.item))
+        about = self._reader.about(record.action)
+        # The page of its request may be about to come: a server logs what it served a moment after it was answered.
+        overtakes = bool(record.request_id) and page is None and of_request is None
+        if about and (impression is None or overtakes):
+            self._wait_for_impression(
+                _Early(
+                    acted.user, acted.item, record.timestamp, self._watermark, record.action, value, acted.sequence,
+                    record.request_id, bound=impression is not None,
+                )
+            )  # fmt: skip
         if impression is not None:
             self._reader.combine(impression.outcomes, record.action, value)
             if impression.taught is not None:
                 self._teach_late(collected, impression)
             return
-        about = self._reader.about(record.action)
         if not about:
             return
-        self._wait_for_impression(
-            _Early(acted.user, acted.item, record.timestamp, self._watermark, record.action, value)
-        )
         if acted.row >= 0:
             weights = [float(index in about) for index in range(len(self._everything))]
             for other in drawn:
@@ -330,23 +433,18 @@ class Joiner:
             impression.taught = labels
             collected.add(impression, labels, changed)
 
-    def _open_page(self, page: Record, acted: _Impression) -> None:
-        """Impressions of the item acted on and of those above it, where they were served with their features."""
-        if not isinstance(page.body, Served):
+    def _open_page(self, request_id: str, page: _Page, last: int, user: int, sequence: int) -> None:
+        """Impressions of the items down to the position `last`, where they were served with their features."""
+        if page.logged is None:
             return
-        name = self._state.catalog.items.ids.names[acted.item]
-        last = next((served.position for served in page.body.items if served.item_id == name), None)
-        if last is None:
-            return
-        for served in page.body.items:
-            item = self._state.catalog.items.ids.find(served.item_id)
-            if served.position > last or served.features is None or (page.request_id, item) in self._of_request:
+        for row, (item_id, position) in enumerate(page.items()):
+            item = self._state.catalog.items.ids.find(item_id)
+            if position > last or (request_id, item) in self._of_request:
                 continue
             opened = _Impression(
-                acted.user, self._state.item(served.item_id), page.timestamp, acted.sequence, self._watermark,
-                page.request_id, acted.features, -1,
-            )  # fmt: skip
-            self._use_logged(opened, served.features)
+                user, self._state.item(item_id), page.timestamp, sequence, self._watermark, request_id, page.logged, -1
+            )
+            self._use_logged(opened, page.logged, row)
             if opened.row >= 0:
                 self._begin(opened)
 
@@ -367,8 +465,8 @@ class Joiner:
         while self._closed and self._closed[0].opened <= end:
             self._forget(self._closed.popleft())
         while self._pages:
-            request_id, (opened, _) = next(iter(self._pages.items()))
-            if opened > end:
+            request_id, page = next(iter(self._pages.items()))
+            if page.opened > end:
                 break
             del self._pages[request_id]
 
@@ -395,7 +493,7 @@ class Joiner:
             catalog.users.keys[keys[:, 0]], catalog.items.keys[keys[:, 1]], keys[:, 2].copy(), keys[:, 3].copy(),
         )  # fmt: skip
 
-    def _gather(self, sources: list[tuple[Features, int]]) -> Features:
+    def _gather(self, sources: list[tuple[Features | _Logged, int]]) -> Features:
         """Rows of several batches as one, in order; one copy for each run of rows of the same batch."""
         parts: list[Features] = []
         start = 0
@@ -405,12 +503,18 @@ class Joiner:
             while end < len(sources) and sources[end][0] is batch:
                 end += 1
             rows: npt.NDArray[np.intp] = np.array([row for _, row in sources[start:end]], dtype=np.intp)
-            parts.append(batch.take(rows))
+            features = batch.unpack() if isinstance(batch, _Logged) else batch
+            parts.append(features.take(rows))
             start = end
         if not parts:
             dense_columns = self._state.native.dense_columns
             return Features(np.empty(0, np.uint64), np.zeros(1, np.int64), np.empty((0, dense_columns), np.float32))
         return Features.concatenate(parts)
+
+
+def _page(opened: int, timestamp: int, items: list[tuple[str, int]], features: bytes | None) -> _Page:
+    logged = None if features is None else _Logged(features, len(items))
+    return _Page(opened, timestamp, _encode_items(items), logged)
 
 
 def _all_joined(records: Sequence[Record], folded: Folded) -> bool:

@@ -18,13 +18,15 @@ import msgspec
 from feedmill.domain.clock import MINUTE, Clock, format_time
 from feedmill.domain.errors import InvalidRecord
 from feedmill.domain.ids import MAX_ID_BYTES
-from feedmill.domain.records import Audience, Item, Record, Scalar, User
+from feedmill.domain.records import Audience, Item, Record, Scalar, Served, ServedItem, User, served_event_id
 
 MAX_TEXT = 100_000
 """Characters of one text."""
 MAX_LIST = 1_000
 """Tags, categories, interests, members of an audience, attributes of one record."""
 MAX_EMBEDDING = 4_096
+MAX_PAGE = 1_000
+"""Items of one served page."""
 MAX_FUTURE = 5 * MINUTE
 MAX_NUMBER = 3.4028234663852886e38
 """The largest float32: columns are single precision, and a value must stay finite there."""
@@ -93,7 +95,7 @@ def check_scalars(field: str, value: object) -> dict[str, Scalar]:
     """A mapping from names to strings, numbers, booleans or null."""
     checked: dict[str, Scalar] = {}
     for name, scalar in _bounded_mapping(field, value).items():
-        where = f"{field}.{name}"
+        where = f"{field}.{_named(name)}"
         check_id(where if name else field, name)
         if scalar is None or isinstance(scalar, bool):
             checked[name] = scalar
@@ -176,21 +178,29 @@ class Validator:
         self._makers: dict[str, Callable[[Fields], Record]] = {
             "event": self.event,
             "seen": self.seen,
+            "served": self.served,
             "user": self.user,
             "item": self.item,
             "relation": self.relation,
             "retraction": self.retraction,
         }
 
-    def record(self, fields: object) -> Record:
-        """The record of a mapping whose `kind` says what it is; `event` where it does not."""
+    def record(self, fields: object, default_event_id: str = "") -> Record:
+        """The record of a mapping whose `kind` says what it is; `event` where it does not.
+
+        `default_event_id` is for a record that has no `event_id` and none could be derived for: a request that is
+        repeated with the same one changes nothing the second time.
+        """
         if not isinstance(fields, Mapping):
             _wrong_type("record", fields, "an object")
         kind = fields.get("kind", "event")
         maker = self._makers.get(kind) if isinstance(kind, str) else None
         if maker is None:
-            raise InvalidRecord("kind", f"must be one of {', '.join(self._makers)}, is {kind!r:.60}")
-        return maker({name: value for name, value in fields.items() if name != "kind"})
+            raise InvalidRecord("kind", f"must be one of {', '.join(self._makers)}, is {_shown(kind)}")
+        record = maker({name: value for name, value in fields.items() if name != "kind"})
+        if record.event_id or not default_event_id:
+            return record
+        return msgspec.structs.replace(record, event_id=default_event_id)
 
     def event(self, fields: Fields) -> Record:
         """`user_id` did `action` to `item_id`.
@@ -202,7 +212,7 @@ class Validator:
         user_id, item_id = check_id("user_id", fields.get("user_id")), check_id("item_id", fields.get("item_id"))
         action = check_id("action", fields.get("action"))
         timestamp, event_id = self._identity(fields, user_id, item_id, action)
-        value, context = fields.get("value"), fields.get("context")
+        value = fields.get("value")
         return Record(
             "event",
             timestamp,
@@ -212,7 +222,7 @@ class Validator:
             None if value is None else check_number("value", value),
             event_id,
             _optional_id(fields, "request_id") or "",
-            {} if context is None else check_scalars("context", context),
+            check_scalars("context", _given(fields, "context", {})),
         )
 
     def seen(self, fields: Fields) -> Record:
@@ -229,7 +239,7 @@ class Validator:
             item_id,
             event_id=event_id,
             request_id=_optional_id(fields, "request_id") or "",
-            context=check_scalars("context", fields.get("context") or {}),
+            context=check_scalars("context", _given(fields, "context", {})),
             outcomes=None
             if outcomes is None
             else {
@@ -238,13 +248,40 @@ class Validator:
             },
         )
 
+    def served(self, fields: Fields) -> Record:
+        """The page of `request_id`, which an application has composed by itself and shown to `user_id`.
+
+        `items` are ids, or objects with `item_id` and, where they are known, `position` (from 1; the place in the list
+        where it is absent), `source` and `score`. A page that is reported again is the one that is known already.
+        """
+        _known(fields, _SERVED)
+        user_id, request_id = (
+            check_id("user_id", fields.get("user_id")),
+            check_id("request_id", fields.get("request_id")),
+        )
+        items: dict[str, ServedItem] = {}
+        for place, given in enumerate(_bounded_list("items", fields.get("items"), MAX_PAGE)):
+            item = _served_item(f"items[{place}]", given, place + 1)
+            if item.item_id in items:
+                raise InvalidRecord(f"items[{place}]", f"{_shown(item.item_id)} stands on the page already")
+            items[item.item_id] = item
+        return Record(
+            "served",
+            self._moment(fields),
+            user_id,
+            event_id=served_event_id(request_id),
+            request_id=request_id,
+            context=check_scalars("context", _given(fields, "context", {})),
+            body=Served(tuple(items.values()), check_id("surface", _given(fields, "surface", "feed"))),
+        )
+
     def user(self, fields: Fields) -> Record:
         """An upsert: the whole of what the application says of `user_id`. It happens now if `timestamp` is absent."""
         _known(fields, _USER)
         body = User(
             created_at=self._optional_time(fields, "created_at", _YEAR_1800),
-            interests=check_strings("interests", fields.get("interests") or ()),
-            attributes=check_scalars("attributes", fields.get("attributes") or {}),
+            interests=check_strings("interests", _given(fields, "interests", ())),
+            attributes=check_scalars("attributes", _given(fields, "attributes", {})),
         )
         return Record("user", self._moment(fields), subject=check_id("user_id", fields.get("user_id")), body=body)
 
@@ -252,26 +289,35 @@ class Validator:
         """An upsert: the whole of what the application says of `item_id`. It happens now if `timestamp` is absent."""
         _known(fields, _ITEM)
         duration, embedding = fields.get("duration"), fields.get("embedding")
-        visible, audience = fields.get("visible", True), fields.get("audience")
+        visible, audience = _given(fields, "visible", True), fields.get("audience")
         if not isinstance(visible, bool):
             _wrong_type("visible", visible, "true or false")
         if duration is not None and check_number("duration", duration) < 0:
-            raise InvalidRecord("duration", f"must be seconds, 0 or more, is {duration}")
+            raise InvalidRecord("duration", f"must be seconds, 0 or more, is {_shown(duration)}")
         body = Item(
-            title=check_text("title", fields.get("title") or ""),
+            title=check_text("title", _given(fields, "title", "")),
             author_id=_optional_id(fields, "author_id"),
             created_at=self._optional_time(fields, "created_at", _YEAR_1800),
             expires_at=self._optional_time(fields, "expires_at", 0, _YEAR_2200),
-            categories=check_strings("categories", fields.get("categories") or ()),
-            tags=check_strings("tags", fields.get("tags") or ()),
-            text=check_text("text", fields.get("text") or ""),
+            categories=check_strings("categories", _given(fields, "categories", ())),
+            tags=check_strings("tags", _given(fields, "tags", ())),
+            text=check_text("text", _given(fields, "text", "")),
             duration=None if duration is None else check_number("duration", duration),
             embedding=None if embedding is None else check_embedding("embedding", embedding),
-            attributes=check_scalars("attributes", fields.get("attributes") or {}),
+            attributes=check_scalars("attributes", _given(fields, "attributes", {})),
             visible=visible,
             audience=None if audience is None else _audience(audience),
         )
         return Record("item", self._moment(fields), object=check_id("item_id", fields.get("item_id")), body=body)
+
+    def merged_user(self, user_id: str, current: User, fields: object) -> Record:
+        """`current` changed by a JSON merge patch (RFC 7396): what is named replaces, null clears, and `attributes`
+        merge name by name."""
+        return self.user(_merged("user_id", user_id, current, fields, _USER))
+
+    def merged_item(self, item_id: str, current: Item, fields: object) -> Record:
+        """`current` changed by a JSON merge patch, as `merged_user`; `audience` merges name by name, too."""
+        return self.item(_merged("item_id", item_id, current, fields, _ITEM))
 
     def relation(self, fields: Fields) -> Record:
         """`user_id` follows, blocks, ... (`action`) another user (`target_id`), or an object of `target_kind`."""
@@ -298,7 +344,7 @@ class Validator:
         if action == DELETE:
             raise InvalidRecord("action", f"{DELETE!r} is kept for deletions; choose another word")
         timestamp, event_id = self._identity(fields, user_id, target_id, f"{kind} {action}")
-        target_kind = check_id("target_kind", fields.get("target_kind", "user"))
+        target_kind = check_id("target_kind", _given(fields, "target_kind", "user"))
         return Record(kind, timestamp, user_id, target_id, action, event_id=event_id, object_kind=target_kind)
 
     def _identity(self, fields: Fields, user_id: str, item_id: str, action: str) -> tuple[int, str]:
@@ -321,6 +367,8 @@ class Validator:
 
 _EVENT = frozenset({"user_id", "item_id", "action", "value", "timestamp", "event_id", "request_id", "context"})
 _SEEN = frozenset({"user_id", "item_id", "timestamp", "event_id", "request_id", "context", "outcomes"})
+_SERVED = frozenset({"user_id", "request_id", "items", "surface", "timestamp", "context"})
+_SERVED_ITEM = frozenset({"item_id", "position", "source", "score"})
 _USER = frozenset({"user_id", "timestamp", *User.__struct_fields__})
 _ITEM = frozenset({"item_id", "timestamp", *Item.__struct_fields__})
 _RELATION = frozenset({"user_id", "target_id", "target_kind", "action", "timestamp", "event_id"})
@@ -332,7 +380,7 @@ def _known(fields: Fields, names: frozenset[str]) -> None:
         if name not in names:
             home = " (what is your own goes into context)" if "context" in names else ""
             home = " (what is your own goes into attributes)" if "attributes" in names else home
-            raise InvalidRecord(f"{name!s:.60}", f"unknown field{home}; known are {', '.join(sorted(names))}")
+            raise InvalidRecord(_named(name), f"unknown field{home}; known are {', '.join(sorted(names))}")
 
 
 def _optional_id(fields: Fields, field: str) -> str | None:
@@ -340,19 +388,69 @@ def _optional_id(fields: Fields, field: str) -> str | None:
     return None if value is None else check_id(field, value)
 
 
+def _given(fields: Fields, field: str, default: object) -> object:
+    """What a field holds; null is as good as absent."""
+    value = fields.get(field)
+    return default if value is None else value
+
+
+def _served_item(where: str, value: object, position: int) -> ServedItem:
+    if not isinstance(value, Mapping):
+        return ServedItem(check_id(where, value), position)
+    for name in value:
+        if name not in _SERVED_ITEM:
+            known = ", ".join(sorted(_SERVED_ITEM))
+            raise InvalidRecord(f"{where}.{_named(name)}", f"unknown field; known are {known}")
+    item_id = check_id(f"{where}.item_id", value.get("item_id"))
+    source = value.get("source")
+    return ServedItem(
+        item_id,
+        _whole(f"{where}.position", _given(value, "position", position)),
+        score=check_number(f"{where}.score", _given(value, "score", 0.0)),
+        sources=() if source is None else (check_id(f"{where}.source", source),),
+    )
+
+
+def _whole(field: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MAX_INTEGER:
+        raise InvalidRecord(field, f"must be a whole number of at least 1, is {_shown(value)}")
+    return value
+
+
+def _merged(id_field: str, name: str, current: User | Item, fields: object, known: frozenset[str]) -> Fields:
+    if not isinstance(fields, Mapping):
+        _wrong_type("record", fields, "an object")
+    _known(fields, known)
+    if fields.get(id_field, name) != name:
+        raise InvalidRecord(id_field, f"must be {name!r}, which is changed here, or absent; ids do not change")
+    target = {field: value for field, value in msgspec.to_builtins(current).items() if field in known}
+    return {**_merge_patch(target, fields, depth=3), id_field: name}
+
+
+def _merge_patch(target: object, patch: Mapping[str, object], depth: int) -> dict[str, object]:
+    """RFC 7396, section 2, as deep as a record can be: what is deeper is refused later."""
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, Mapping) and depth > 1:
+            merged[name] = _merge_patch(merged.get(name), value, depth - 1)
+        else:
+            merged[name] = value
+    return merged
+
+
 def _audience(value: object) -> Audience:
     fields = _bounded_mapping("audience", value)
     for name in fields:
         if name not in Audience.__struct_fields__:
-            raise InvalidRecord(f"audience.{name:.60}", "unknown field; known are users, attributes, max_views")
-    most = fields.get("max_views")
-    if most is not None and (isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= _MAX_INTEGER):
-        raise InvalidRecord("audience.max_views", f"must be a whole number of at least 1, is {most!r:.60}")
+            raise InvalidRecord(f"audience.{_named(name)}", "unknown field; known are users, attributes, max_views")
+    most = None if fields.get("max_views") is None else _whole("audience.max_views", fields["max_views"])
     attributes = {
         check_id("audience.attributes", name): check_strings(f"audience.attributes.{name}", values)
-        for name, values in _bounded_mapping("audience.attributes", fields.get("attributes") or {}).items()
+        for name, values in _bounded_mapping("audience.attributes", _given(fields, "attributes", {})).items()
     }
-    return Audience(check_strings("audience.users", fields.get("users") or ()), attributes, most)
+    return Audience(check_strings("audience.users", _given(fields, "users", ())), attributes, most)
 
 
 def _bounded_list(field: str, value: object, limit: int) -> list[object] | tuple[object, ...]:
@@ -384,4 +482,23 @@ def _encoded(field: str, value: str) -> bytes:
 def _wrong_type(field: str, value: object, wanted: str) -> NoReturn:
     if value is None:
         raise InvalidRecord(field, f"is missing; it must be {wanted}")
-    raise InvalidRecord(field, f"must be {wanted}, is {type(value).__name__} ({value!r:.40})")
+    shown = "" if isinstance(value, Mapping | list | tuple) else f" ({_shown(value)})"
+    raise InvalidRecord(field, f"must be {wanted}, is {type(value).__name__}{shown}")
+
+
+def _shown(value: object) -> str:
+    """A value as a message names it: short, whatever it is. What `repr` gives may be endless, or too deep to be had."""
+    if isinstance(value, str):
+        return f"{value[:40]!r}"
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"an integer of {value.bit_length()} bits"
+    if isinstance(value, Mapping | list | tuple):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"{value!r:.40}"
+
+
+def _named(name: object) -> str:
+    """The name of a field that a stranger chose, so that it can stand in an answer."""
+    if isinstance(name, str) and name:
+        return name[:60].encode(errors="backslashreplace").decode()
+    return _shown(name)

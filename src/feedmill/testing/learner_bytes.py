@@ -13,14 +13,13 @@ from feedmill.stream.state.snapshot import FILE, save_state
 
 def parameter_bytes(learner: Learner) -> dict[str, bytes]:
     """Every parameter: the rows of all ids that the table has, by slot, and the dense ones with their optimizer."""
-    ids = np.sort(learner.table.touched(0))
-    schemas = learner.ranker.schema, learner.towers.user_schema, learner.towers.item_schema
-    slots = {slot.number: slot for schema in schemas for slot in schema.slots}
+    held = learner.parameters
+    ids = np.sort(held.table.touched(0))
     parameters = {"ids": ids.tobytes()}
-    for number, slot in slots.items():
+    for number, slot in held.slots.items():
         own = ids[ids >> np.uint64(52) == number]
-        parameters[f"slot {slot.name}"] = learner.table.lookup(own, slot.dimension).tobytes()
-    for name, tensor in learner.ranker.model.state_dict().items():
+        parameters[f"slot {slot.name}"] = held.table.lookup(own, slot.dimension).tobytes()
+    for name, tensor in held.network.state_dict().items():
         parameters[f"dense {name}"] = tensor.numpy().tobytes()
     for index, kept in learner.ranker.optimizer.state_dict()["state"].items():
         for name, value in kept.items():
@@ -30,7 +29,7 @@ def parameter_bytes(learner: Learner) -> dict[str, bytes]:
 
 def learner_bytes(learner: Learner, folder: Path) -> dict[str, bytes]:
     """Parameters, state and joiner; `folder` is written to on the way."""
-    learner.table.snapshot(folder / "table.bin")
+    learner.parameters.table.snapshot(folder / "table.bin")
     save_state(learner.state, folder)
     return parameter_bytes(learner) | {
         "table": (folder / "table.bin").read_bytes(),

@@ -71,15 +71,16 @@ class LogContract:
 
     def test_every_kind_of_record_comes_back_equal(self, tmp_path: Path) -> None:
         item = Item(title="Ü", tags=("a", "b"), embedding=(0.5, -1.0), audience=Audience(users=("u1",), max_views=2))
-        page = Served((ServedItem("i1", 0, "fresh", 0.25, {"like": 0.5}, 0.125, b"\x00\xff"),), arms={"e": "a"})
+        place = ServedItem("i1", 1, "new here", 0.25, {"like": 0.5}, 0.125, ("fresh", "liked"), True)
+        page = Served((place,), arms={"e": "a"}, features=b"\x00\xff", previous="r0", limit=20, note="ü", traced=True)
         records = [
             event(1),
             Record("item", 5, object="i1", body=item, event_id="x"),
             Record("user", 6, subject="u1", body=User(interests=("a",), attributes={"age": 31, "new": True})),
             Record("served", 7, subject="u1", request_id="r1", body=page),
             Record("seen", 8, subject="u1", object="i1", outcomes={"like": 1.0}, context={"hour": 3, "x": None}),
-            Record("relation", 9, subject="u1", object="u2", action="follows", object_kind="user"),
-            Record("retraction", 10, subject="u1", object="u2", action="follows", object_kind="user"),
+            Record("relation", 9, subject="u1", object="u2", action="follow", object_kind="user"),
+            Record("retraction", 10, subject="u1", object="u2", action="follow", object_kind="user"),
             Record("heartbeat", -62_135_596_800_000, tenant="t"),
         ]
         log = self.open_log(tmp_path)
@@ -145,6 +146,51 @@ class LogContract:
         assert len(read_all(log)) == 2
         log.close()
 
+    def test_a_record_is_found_by_its_event_id_as_soon_as_it_is_appended(self, tmp_path: Path) -> None:
+        log = self.open_log(tmp_path)
+        assert log.find(["event-1"]) == [None]
+        for number in range(50):
+            log.append([event(number), event(number + 100)])
+            assert log.find([f"event-{number}"]) == [event(number)]
+        asked = ["event-149", "event-1000", "event-0", "event-149", "event-00"]
+        assert log.find(asked) == [event(149), None, event(0), event(149), None]
+        assert log.find([]) == []
+        log.close()
+
+    def test_a_record_without_an_event_id_is_not_found(self, tmp_path: Path) -> None:
+        log = self.open_log(tmp_path)
+        log.append([event(1, ""), event(2)])
+        assert log.find(["", "event-2"]) == [None, event(2)]
+        log.close()
+
+    def test_of_records_with_one_event_id_the_first_is_found(self, tmp_path: Path) -> None:
+        log = self.open_log(tmp_path)
+        log.append([event(1, "x")])
+        log.append([event(2, "x"), event(3, "y"), event(4, "y")])
+        assert log.find(["x", "y"]) == [event(1, "x"), event(3, "y")]
+        log.close()
+
+    def test_records_are_found_beside_appends(self, tmp_path: Path) -> None:
+        log = self.open_log(tmp_path)
+        missed: list[int] = []
+
+        def write(thread: int) -> None:
+            for batch in range(20):
+                numbers = [thread * 1000 + batch * 10 + one for one in range(10)]
+                log.append([event(number) for number in numbers])
+                found = log.find([f"event-{number}" for number in (*numbers, thread * 1000)])
+                missed.extend(number for number, one in zip(numbers, found, strict=False) if one != event(number))
+                missed.extend([] if found[-1] == event(thread * 1000) else [thread])
+
+        threads = [threading.Thread(target=write, args=(thread,)) for thread in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert missed == []
+        assert log.end() > 0
+        log.close()
+
     def test_a_position_that_is_not_of_this_log_is_refused(self, tmp_path: Path) -> None:
         log = self.open_log(tmp_path)
         end = log.append([event(1)]).position
@@ -164,6 +210,7 @@ class LogContract:
         log.close()
         log = self.open_log(tmp_path)
         assert log.end() == end
+        assert log.find(["event-0", "event-49", "event-50"]) == [event(0), event(49), None]
         assert log.append([event(49), event(50), event(0)]).duplicates.tolist() == [True, False, True]
         assert read_all(log) == [event(number) for number in range(51)]
         log.close()

@@ -17,7 +17,7 @@ class MemoryLog:
 
     def __init__(self) -> None:
         self._records: list[Record] = []
-        self._known: set[str] = set()
+        self._known: dict[str, Record] = {}
         self._lock = threading.Lock()
 
     def append(self, records: Sequence[Record]) -> Appended:
@@ -27,7 +27,7 @@ class MemoryLog:
                 if record.event_id and record.event_id in self._known:
                     duplicates[index] = True
                     continue
-                self._known.add(record.event_id)
+                self._known[record.event_id] = record
                 self._records.append(record)
             return Appended(len(self._records), duplicates)
 
@@ -38,6 +38,10 @@ class MemoryLog:
             raise InvalidArgument(f"limit {limit}: must not be negative")
         records = self._records[position : position + limit]
         return records, position + len(records)
+
+    def find(self, event_ids: Sequence[str]) -> list[Record | None]:
+        with self._lock:
+            return [self._known.get(event_id) if event_id else None for event_id in event_ids]
 
     def end(self) -> int:
         return len(self._records)

@@ -95,7 +95,7 @@ def _random_record(generator: np.random.Generator, now: int, number: int) -> Rec
         body = User(None, ("sport", "news")[: generator.integers(3)], {"country": str(generator.choice(["de", "fr"]))})
         return Record("user", now, user, body=body)
     if kind == "page":
-        page = tuple(ServedItem(f"i{generator.integers(15)}", place, "fresh", 0.0) for place in range(3))
+        page = tuple(ServedItem(f"i{generator.integers(15)}", place, sources=("fresh",)) for place in range(3))
         surface = str(generator.choice(["wall", "feed"]))
         return Record("served", now, user, request_id=request, context=context, body=Served(page, surface))
     return [

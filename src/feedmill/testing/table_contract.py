@@ -239,6 +239,92 @@ class TableContract:
         table.update(ids_of(WIDE, 1), bags_of(1), floats([1, 2, 3]), now=NOON)
         np.testing.assert_array_equal(table.lookup(ids_of(WIDE, 1)), fresh.lookup(ids_of(WIDE, 1)))
 
+    def test_rows_are_put_as_they_are_whatever_the_admission(self, table: Table) -> None:
+        ids = np.concatenate([ids_of(PAIR, 1, 0), ids_of(PATIENT, 1)])
+        table.put(ids, floats([1, 2], [3, 4], [5, 6]), now=NOON)
+        assert (len(table), table.version) == (2, 1)
+        np.testing.assert_array_equal(table.lookup(ids), floats([1, 2], [0, 0], [5, 6]))
+        np.testing.assert_array_equal(table.touched(0), ids[[0, 2]])
+
+    def test_a_row_that_was_put_goes_on_from_initial_accumulators(self, table: Table) -> None:
+        table.put(ids_of(PAIR, 1), floats([1, 2]), now=NOON)
+        table.update(ids_of(PAIR, 1), bags_of(1), floats([4, -4]), now=NOON)
+        # 0.5 * 4 / sqrt(9 + 16) = 0.4
+        np.testing.assert_array_equal(table.lookup(ids_of(PAIR, 1)), floats([1, 2]) - floats([0.4, -0.4]))
+
+    def test_a_known_row_that_is_put_keeps_its_accumulators(self, table: Table) -> None:
+        table.update(ids_of(PAIR, 1), bags_of(1), floats([4, 0]), now=NOON)
+        table.put(ids_of(PAIR, 1), floats([0, 0]), now=NOON)
+        table.update(ids_of(PAIR, 1), bags_of(1), floats([4, 4]), now=NOON)
+        expected = [-2 / (9 + 16 + 16) ** 0.5, -2 / (9 + 16) ** 0.5]
+        np.testing.assert_allclose(table.lookup(ids_of(PAIR, 1)), [expected], rtol=1e-6)
+
+    def test_of_an_id_that_is_put_twice_the_last_vector_counts(self, table: Table) -> None:
+        table.put(ids_of(PAIR, 1, 2, 1), floats([1, 1], [2, 2], [3, 3]), now=NOON)
+        np.testing.assert_array_equal(table.lookup(ids_of(PAIR, 1, 2)), floats([3, 3], [2, 2]))
+        np.testing.assert_array_equal(table.touched(0), ids_of(PAIR, 1, 2))
+
+    def test_putting_again_changes_nothing_but_the_version(self, table: Table) -> None:
+        fill(table)
+        ids = ids_of(WIDE, 2, 1, 9)
+        vectors = floats([1, 2, 3], [4, 5, 6], [7, 8, 9])
+        for _ in range(2):
+            table.put(ids, vectors, now=NOON)
+            np.testing.assert_array_equal(table.lookup(ids), vectors)
+            np.testing.assert_array_equal(table.touched(table.version - 1), ids)
+        assert table.version == 5
+
+    def test_an_id_that_is_put_waits_no_longer(self, table: Table) -> None:
+        table.update(ids_of(PATIENT, 7, 8), bags_of(1, 1), floats([4, 0], [4, 0]), now=NOON)
+        table.put(ids_of(PATIENT, 7), floats([1, 1]), now=NOON)
+        assert (len(table), table.stats().waiting) == (1, 1)
+
+    def test_a_row_that_was_put_lives_from_then_on(self, table: Table) -> None:
+        table.put(ids_of(FLEETING, 1, 2), floats([1, 1], [2, 2]), now=NOON)
+        table.put(ids_of(FLEETING, 1), floats([3, 3]), now=NOON + 1)
+        table.put(ids_of(FLEETING, 1), floats([4, 4]), now=NOON - DAY)
+        assert table.expire(NOON + DAY) == 1
+        np.testing.assert_array_equal(table.lookup(ids_of(FLEETING, 1, 2)), floats([4, 4], [0, 0]))
+
+    def test_a_table_of_rows_that_were_put_grows_and_is_restored(self, table: Table, tmp_path: Path) -> None:
+        ids = ids_of(PAIR, *range(1, 2001))
+        vectors = np.arange(4000, dtype=np.float32).reshape(2000, 2)
+        for start in range(0, 2000, 250):
+            table.put(ids[start : start + 250], vectors[start : start + 250], now=NOON)
+        restored = self.make(SLOTS)
+        table.snapshot(tmp_path / "table")
+        restored.restore(tmp_path / "table")
+        for each in (table, restored):
+            np.testing.assert_array_equal(each.lookup(ids), vectors)
+            np.testing.assert_array_equal(each.touched(4), ids[1000:])
+
+    def test_what_cannot_be_put_is_refused_and_changes_nothing(self, table: Table, tmp_path: Path) -> None:
+        fill(table)
+        before = written(table, tmp_path / "before")
+        ids, vectors = ids_of(PAIR, 1, 99), floats([1, 1], [2, 2])
+        wide, unknown = ids_of(WIDE, 1), ids_of(Slot(9, "unknown", ()), 1)
+        bad: list[tuple[Any, Any]] = [
+            (ids.astype(np.int64), vectors),
+            (ids.tolist(), vectors),
+            (ids[None], vectors),
+            (ids, vectors.astype(np.float64)),
+            (ids, vectors[0]),
+            (ids, vectors[:1]),
+            (ids, floats([1, 1, 1], [2, 2, 2])),
+            (ids, floats([], [])),
+            (ids, floats([1, 1], [2, np.nan])),
+            (ids, floats([1, 1], [np.inf, 2])),
+            (ids, floats([1, 1], [-np.inf, 2])),
+            (np.concatenate([ids[:1], wide]), vectors),
+            (np.concatenate([ids[:1], unknown]), vectors),
+        ]
+        for bad_ids, bad_vectors in bad:
+            with pytest.raises(InvalidArgument):
+                table.put(bad_ids, bad_vectors, now=NOON)
+        with pytest.raises(InvalidArgument):
+            table.put(ids, vectors, now=2**48)
+        assert written(table, tmp_path / "after") == before
+
     def test_an_id_that_waited_too_long_starts_to_count_anew(self, table: Table) -> None:
         table.update(ids_of(FLEETING, 1), bags_of(1), floats([1, 1]), now=NOON)
         assert (table.expire(NOON + DAY), table.stats().waiting) == (0, 0)

@@ -29,7 +29,7 @@ BY_DIMENSION = {5: (1, 7), 11: (8, 4095)}
 # A step: its kind, its dimension, the seed of its arrays, its pooling, and how much later it is.
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["update", "update", "update", "lookup", "touched", "expire", "restore"]),
+        st.sampled_from(["update", "update", "update", "put", "lookup", "touched", "expire", "restore"]),
         st.sampled_from(sorted(BY_DIMENSION)),
         st.integers(0, 2**32),
         st.sampled_from(["sum", "mean"]),
@@ -64,6 +64,10 @@ def test_any_sequence_of_calls_gives_what_the_reference_gives_bit_for_bit(
             gradients = rng.normal(size=(len(lengths), dimension)).astype(np.float32)
             for table in (native, reference):
                 table.update(ids, offsets, gradients, pooling, now=now)
+        elif kind == "put":
+            vectors = rng.normal(size=(len(ids), dimension)).astype(np.float32)
+            for table in (native, reference):
+                table.put(ids, vectors, now=now)
         elif kind == "lookup":
             expected = reference.pooled_lookup(ids, offsets, pooling, dimension)
             assert native.pooled_lookup(ids, offsets, pooling, dimension).tobytes() == expected.tobytes()
@@ -131,8 +135,9 @@ def test_expiry_takes_out_any_mix_of_rows_and_leaves_the_others_findable() -> No
     assert not table.lookup(dropped).any()
 
 
-def test_a_reader_never_sees_half_an_update() -> None:
-    # One segment with equal gradients: all columns of all ids are equal between updates, at every moment.
+@pytest.mark.parametrize("putting", [False, True])
+def test_a_reader_never_sees_half_an_update(putting: bool) -> None:
+    # One segment with equal gradients or vectors: all columns of all ids are equal between updates, at every moment.
     slot = Slot(1, "flat", (Segment(16, learning_rate=1.0),))
     table = EmbeddingTable([slot])
     ids = feature_ids(1, np.arange(1, 401, dtype=np.uint64))
@@ -156,8 +161,11 @@ def test_a_reader_never_sees_half_an_update() -> None:
     for step in range(600):
         # New ids each time, so that index and slabs grow under the readers.
         batch = np.concatenate([ids, others[step * 100 : (step + 1) * 100]])
-        gradients = np.full((len(batch), 16), rng.normal(), dtype=np.float32)
-        table.update(batch, np.arange(len(batch) + 1), gradients, now=NOON)
+        values = np.full((len(batch), 16), rng.normal(), dtype=np.float32)
+        if putting:
+            table.put(batch, values, now=NOON)
+        else:
+            table.update(batch, np.arange(len(batch) + 1), values, now=NOON)
     done.set()
     for reader in readers:
         reader.join(timeout=60)

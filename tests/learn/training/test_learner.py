@@ -53,7 +53,7 @@ def test_the_same_records_in_the_same_steps_make_the_same_parameters(tmp_path: P
     one, same = new_learner(), new_learner()
     assert predictions_of(learn(one, log(1))) == predictions_of(learn(same, log(1)))
     assert learner_bytes(one, tmp_path) == learner_bytes(same, tmp_path)
-    assert len(one.table) > 100
+    assert len(one.parameters.table) > 100
 
 
 def test_another_seed_makes_other_parameters() -> None:
@@ -93,20 +93,20 @@ def test_predictions_are_those_of_the_parameters_before_the_step() -> None:
     learn(before, log(3))
     step = learner.step(log(4, SIZE))
     assert 0 < len(step.examples) <= 32
-    assert before.ranker.predict(step.examples.features).tobytes() == step.predictions.tobytes()
-    assert before.ranker.predict(step.examples.features).tobytes() == step.predictions.tobytes()
+    assert before.parameters.predict(step.examples.features).tobytes() == step.predictions.tobytes()
+    assert before.parameters.predict(step.examples.features).tobytes() == step.predictions.tobytes()
 
 
 def test_a_frozen_learner_keeps_its_parameters_and_goes_on_with_its_state(tmp_path: Path) -> None:
     frozen, learning = new_learner(), new_learner()
     learn(frozen, log(5))
     learn(learning, log(5))
-    parameters, version = parameter_bytes(frozen), frozen.towers.version
+    parameters, version = parameter_bytes(frozen), frozen.parameters.version
     frozen.frozen = True
     steps = learn(frozen, log(6))
     assert not any(step.learned for step in steps)
     assert parameter_bytes(frozen) == parameters
-    assert frozen.towers.version == version
+    assert frozen.parameters.version == version
     assert all(step.learned for step in learn(learning, log(6)))
     frozen_bytes, learning_bytes = learner_bytes(frozen, tmp_path), learner_bytes(learning, tmp_path)
     assert frozen_bytes["state"] == learning_bytes["state"]
@@ -121,7 +121,7 @@ def test_more_examples_than_a_batch_are_learned_in_parts() -> None:
     learner.step(seen)
     step = learner.step([end])
     assert len(step.examples) == len(step.predictions) == 100
-    emit = [Emit(in_parts.ranker.schema.view, "examples")]
+    emit = [Emit(in_parts.parameters.ranker_schema.view, "examples")]
     in_parts.joiner.push(seen, in_parts.state.fold(seen, emit))
     examples = in_parts.joiner.push([end], in_parts.state.fold([end], emit))
     for start in range(0, 100, 32):
@@ -163,8 +163,9 @@ def test_likes_whose_gradient_is_not_finite_are_refused_and_counted() -> None:
     learn(learner, log(1))
     parameters = parameter_bytes(learner)
     state, towers = learner.state, learner.towers
+    schemas = learner.parameters.user_schema, learner.parameters.item_schema
     items = np.array([0, 1], dtype=np.int32)
-    users, liked = (state.read(schema.view, 0, items, START, {}) for schema in (towers.user_schema, towers.item_schema))
+    users, liked = (state.read(schema.view, 0, items, START, {}) for schema in schemas)
     popularity = np.array([1.0, np.nan], dtype=np.float32)
     towers.learn(Liked(users, liked, popularity, state.catalog.items.keys[:2], np.array([START, START])))
     assert towers.batches_refused == 1
@@ -183,7 +184,7 @@ def test_a_hostile_value_does_not_end_learning() -> None:
     assert parameter_bytes(learner) != parameters
 
 
-@pytest.mark.parametrize("name", ["table.bin", "dense.pt", "joiner.msgpack", "state.npz"])
+@pytest.mark.parametrize("name", ["table.bin", "dense.bin", "optimizer.pt", "joiner.msgpack", "state.npz"])
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "another"])
 def test_a_snapshot_with_a_damaged_file_is_refused(tmp_path: Path, name: str, damage: str) -> None:
     learner = new_learner()
@@ -219,7 +220,7 @@ def test_a_place_that_cannot_be_written_to_is_an_error_of_storage(tmp_path: Path
 
 
 def test_what_learners_must_share_is_their_digest() -> None:
-    assert new_learner().digest == new_learner(small_config(snapshot_steps=7, keep_snapshots=9)).digest
+    assert new_learner().digest == new_learner(small_config(batch_ms=7, snapshot_steps=7, keep_snapshots=9)).digest
     others = [
         new_learner(small_config(seed=1)), new_learner(small_config(batch=64)), new_learner(learn_retrieval=False),
     ]  # fmt: skip
@@ -229,9 +230,9 @@ def test_what_learners_must_share_is_their_digest() -> None:
 def test_without_retrieval_the_towers_learn_nothing() -> None:
     learner = new_learner(learn_retrieval=False)
     learn(learner, log(1))
-    assert learner.towers.version == 0
-    slots = {slot.number for slot in learner.ranker.schema.slots}
-    assert set((learner.table.touched(0) >> np.uint64(52)).tolist()) <= slots
+    assert learner.parameters.version == 0
+    slots = {slot.number for slot in learner.parameters.ranker_schema.slots}
+    assert set((learner.parameters.table.touched(0) >> np.uint64(52)).tolist()) <= slots
 
 
 def test_it_learns_tastes() -> None:
@@ -250,16 +251,16 @@ def test_it_learns_tastes() -> None:
     assert auc(labels[late, 0], predictions[late, 0]) > 0.8
     assert abs(predictions[late, 0].mean() - labels[late, 0].mean()) < 0.03
 
-    state, towers = learner.state, learner.towers
+    state, parameters = learner.state, learner.parameters
     names = state.catalog.items.ids.names
     items = np.arange(len(names), dtype=np.int32)
-    vectors = towers.item_vectors(state.read(towers.item_schema.view, -1, items, state.watermark, {}))
+    vectors = parameters.item_vectors(state.read(parameters.item_schema.view, -1, items, state.watermark, {}))
     popular = np.argsort(-state.popularity(state.watermark), kind="stable")[:10]
     found, by_popularity = [], []
     for user, topic in tastes.topic_of_user.items():
-        view, nothing = towers.user_schema.view, np.array([-1], dtype=np.int32)
+        view, nothing = parameters.user_schema.view, np.array([-1], dtype=np.int32)
         ordinal = state.catalog.users.ids.find(user)
-        vector = towers.user_vectors(state.read(view, ordinal, nothing, state.watermark, {}))[0]
+        vector = parameters.user_vectors(state.read(view, ordinal, nothing, state.watermark, {}))[0]
         best = np.argsort(-(vectors @ vector), kind="stable")[:10]
         found += [tastes.topic_of_item[names[item]] == topic for item in best]
         by_popularity += [tastes.topic_of_item[names[item]] == topic for item in popular]

@@ -120,7 +120,7 @@ def test_a_trainer_that_crashes_at_any_step_recovers_from_snapshot_and_journal(
     tmp_path_factory: pytest.TempPathFactory, seed: int, crashes: list[int], snapshot_steps: int
 ) -> None:
     folder = tmp_path_factory.mktemp("trainer")
-    source, config = log(seed, 2 * SIZE), small_config(snapshot_steps=snapshot_steps)
+    source, config = log(seed, 3 * SIZE), small_config(snapshot_steps=snapshot_steps)
     begun = 0
     for steps in crashes:
         trainer = new_trainer(source, folder / "crashed", config)
@@ -174,7 +174,10 @@ def test_a_torn_journal_costs_only_what_is_torn(tmp_path: Path) -> None:
     assert bytes_of(trainer, tmp_path) == trained(source, tmp_path)
 
 
-@pytest.mark.parametrize("damaged", ["table.bin", "dense.pt", "joiner.msgpack", "state.npz", "manifest.json"])
+DAMAGED = ["table.bin", "dense.bin", "optimizer.pt", "joiner.msgpack", "state.npz", "manifest.json"]
+
+
+@pytest.mark.parametrize("damaged", DAMAGED)
 def test_a_damaged_newest_snapshot_costs_time_and_nothing_else(tmp_path: Path, damaged: str) -> None:
     records = small_log(np.random.default_rng(4), SIZE)
     source = filled(records[:100])
@@ -308,3 +311,157 @@ def test_saving_again_writes_nothing(tmp_path: Path) -> None:
     trainer.run()
     trainer.close()
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "t").rglob("*")} == before
+
+
+class Noted:
+    """An audience that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, int, int]] = []
+        self.covers: list[int] = []
+        self.beats = 0
+        self.flushed = False
+
+    def after_step(self, step: int, position: int, received: int) -> None:
+        self.steps.append((step, position, received))
+
+    def beat(self) -> None:
+        self.beats += 1
+
+    def covered(self, step: int) -> None:
+        self.covers.append(step)
+
+    def flush(self) -> None:
+        self.flushed = True
+
+
+class Waiting:
+    """Lets time pass that nobody waits for; stops when it is over. `meanwhile` is told the milliseconds so far."""
+
+    def __init__(self, milliseconds: int, meanwhile: Callable[[int], None] = lambda now: None) -> None:
+        self.now = 0
+        self._until = milliseconds
+        self._meanwhile = meanwhile
+
+    def __call__(self, seconds: float) -> bool:
+        if seconds:
+            self.now += round(seconds * 1000)
+            self._meanwhile(self.now)
+        return self.now >= self._until
+
+
+def test_following_learns_what_there_is_and_then_what_comes(tmp_path: Path) -> None:
+    records = small_log(np.random.default_rng(6), SIZE)
+    source, noted = filled(records[:200]), Noted()
+    trainer = new_trainer(source, tmp_path / "t")
+
+    def come(now: int) -> None:
+        if now == 100:
+            source.append(records[200:260])
+        if now == 300:
+            source.append(records[260:])
+
+    trainer.follow(noted, Waiting(1_000, come))
+    trainer.close()
+    positions = [position for _, position, _ in noted.steps]
+    # Steps of 32; 8 and 28 were left when the time of a step was over, and 6 of the last 70.
+    assert positions == [32, 64, 96, 128, 160, 192, 200, 232, 260, 292, 324, 330]
+    assert [number for number, _, _ in noted.steps] == list(range(1, 13))
+    assert (trainer.step, trainer.position, noted.covers, noted.flushed) == (12, SIZE, [12], True)
+    assert noted.beats > 50
+    learner, start = Learner(small_config(), SlotRegistry()), 0
+    for position in positions:
+        learner.step(records[start:position])
+        start = position
+    (tmp_path / "bytes").mkdir()
+    assert bytes_of(trainer, tmp_path) == learner_bytes(learner, tmp_path / "bytes")
+
+
+def test_a_step_closes_when_it_is_full_or_its_time_has_passed(tmp_path: Path) -> None:
+    records = small_log(np.random.default_rng(6), SIZE)
+    source, noted = filled([]), Noted()
+    trainer = new_trainer(source, tmp_path / "t", small_config(batch_ms=50))
+
+    def come(now: int) -> None:
+        # One record each 10 ms up to 200 ms; then forty at once.
+        source.append(records[source.end() :][: 40 if now == 210 else 1] if now <= 210 else [])
+
+    trainer.follow(noted, Waiting(400, come))
+    trainer.close()
+    # The first is found at 10 ms, with 50 ms to wait: six records; the last step but one is full at 32.
+    assert [position for _, position, _ in noted.steps] == [6, 12, 18, 50, 60]
+
+
+def test_following_says_until_when_everything_received_is_learned(tmp_path: Path) -> None:
+    records = [Record("seen", 1_700_000_000_000, f"u{n}", "i1", received_at=1_700_000_000_000 + n) for n in range(40)]
+    noted = Noted()
+    trainer = new_trainer(filled(records), tmp_path / "t")
+    trainer.follow(noted, Waiting(200))
+    trainer.close()
+    assert [received - 1_700_000_000_000 for _, _, received in noted.steps] == [31, 39]
+
+
+def test_following_takes_snapshots_after_so_many_steps_and_when_nothing_comes(tmp_path: Path) -> None:
+    source, noted = log(7, 1_600), Noted()
+    trainer = new_trainer(source, tmp_path / "t", small_config(snapshot_steps=15))
+    trainer.follow(noted, Waiting(5_000))
+    trainer.close()
+    # 50 steps; the last five had too few records for another snapshot before the end.
+    assert noted.covers == [15, 30, 45, 50]
+    noted = Noted()
+    trainer = new_trainer(source, tmp_path / "u")
+    seen: list[int] = []
+    trainer.follow(noted, Waiting(5_000, lambda now: seen.append(now) if noted.covers else None))
+    trainer.close()
+    assert noted.covers == [50]
+    assert 2_000 <= seen[0] <= 2_100
+
+
+def test_a_trainer_that_is_stopped_while_far_behind_stops_after_one_more_step(tmp_path: Path) -> None:
+    noted = Noted()
+    trainer = new_trainer(log(), tmp_path / "t")
+    trainer.follow(noted, lambda seconds: len(noted.steps) >= 3)
+    trainer.close()
+    assert [number for number, _, _ in noted.steps] in ([1, 2, 3], [1, 2, 3, 4], [1, 2, 3, 4, 5])
+    assert trainer.step == len(noted.steps)
+    assert trainer.snapshots.steps() == [trainer.step]
+
+
+@settings(deadline=None, max_examples=8)
+@given(st.integers(0, 2**32), st.lists(st.integers(0, 6), min_size=1, max_size=4), st.integers(1, 9))
+def test_a_follower_of_the_log_that_crashes_recovers_what_it_had_learned(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, crashes: list[int], snapshot_steps: int
+) -> None:
+    folder = tmp_path_factory.mktemp("trainer")
+    source, config = log(seed, 0), small_config(snapshot_steps=snapshot_steps)
+    records, generator = small_log(np.random.default_rng(seed), 2_000), np.random.default_rng(seed)
+    ends: dict[int, int] = {}
+
+    def come(now: int) -> None:
+        source.append(records[source.end() :][: int(generator.integers(60))])
+
+    class Crashing(Noted):
+        left = 0
+
+        def after_step(self, step: int, position: int, received: int) -> None:
+            ends[step] = position
+            self.left -= 1
+            if self.left < 0:
+                raise Crash
+
+    for left in [*crashes, 1_000]:
+        trainer = new_trainer(source, folder / "t", config)
+        ends[trainer.step] = trainer.position
+        audience = Crashing()
+        audience.left = left
+        try:
+            trainer.follow(audience, Waiting(300, come))
+        except Crash:
+            ends[trainer.step] = trainer.position
+        trainer.close()
+    learner, start = Learner(config, SlotRegistry()), 0
+    for number in range(1, trainer.step + 1):
+        learner.step(records[start : ends[number]])
+        start = ends[number]
+    (folder / "bytes").mkdir(exist_ok=True)
+    assert bytes_of(trainer, folder) == learner_bytes(learner, folder / "bytes")

@@ -62,6 +62,15 @@ def test_excluded_removes_what_the_request_names_and_ignores_what_does_not_exist
     assert list(removed(made, made.build(ExcludedFilter), exclude=frozenset({"b", "nothing"}))) == ["b"]
 
 
+def test_excluded_removes_what_stood_on_the_pages_before() -> None:
+    made = world(a=Item(), b=Item(), c=Item())
+    asked = {"exclude": frozenset({"b"}), "shown": frozenset({"b", "c"})}
+    assert removed(made, made.build(ExcludedFilter), **asked) == {
+        "b": "the request excludes it",
+        "c": "it stands on a page before this one",
+    }
+
+
 def test_blocked_authors_removes_all_items_of_those_whom_the_user_blocks() -> None:
     made = world(a=Item(author_id="eve"), b=Item(author_id="bea"), c=Item())
     made.state.relate("ann", "block", "eve")

@@ -41,6 +41,10 @@ class Asked(Source):
         return "asked"
 
 
+class InMemory(Asked):
+    in_memory: ClassVar[bool] = True
+
+
 def naming(*items: int) -> Callable[[], Retrieved]:
     return lambda: Retrieved.of(np.array(items), np.ones(len(items)))
 
@@ -149,3 +153,75 @@ def test_one_after_another_gives_what_side_by_side_gives_but_without_deadlines()
     named, runs = fetch(FanOut(sources, ITEMS, FanOutConfig(parallel=False)))
     assert named == [[1, 2], None, [3]]
     assert [run.outcome for run in runs] == ["ok", "failed", "ok"]
+
+
+def test_sources_that_work_in_memory_share_one_thread() -> None:
+    threads: list[str] = []
+
+    def note() -> Retrieved:
+        threads.append(f"{threading.current_thread().name} {threading.get_ident()}")
+        return naming(len(threads))()
+
+    fan_out = FanOut([InMemory(note), InMemory(note), InMemory(failing), InMemory(note)], ITEMS, FanOutConfig())
+    named, runs = fetch(fan_out)
+    assert named == [[1], [2], None, [3]]
+    assert [run.outcome for run in runs] == ["ok", "ok", "failed", "ok"]
+    assert len(set(threads)) == 1
+    assert threads[0].startswith("feedmill-sources ")
+    fan_out.close()
+
+
+def test_one_of_them_that_hangs_costs_only_its_items_wherever_it_stands() -> None:
+    for place in range(3):
+        with hanging() as hang:
+            sources: list[Source] = [InMemory(naming(1)), InMemory(naming(2))]
+            sources.insert(place, InMemory(hang, HASTY))
+            fan_out = FanOut(sources, ITEMS, FanOutConfig())
+            named, runs = fetch(fan_out)
+            assert [part for part in named if part is not None] == [[1], [2]]
+            assert [run.outcome for run in runs].index("late") == place
+            assert [run.outcome for run in runs].count("ok") == 2
+            fan_out.close()
+
+
+def test_one_that_keeps_hanging_does_not_take_the_threads_that_the_others_share() -> None:
+    with hanging() as hang:
+        hanged, other = InMemory(hang, HASTY), InMemory(naming(3))
+        fan_out = FanOut([hanged, other], ITEMS, FanOutConfig(workers=2, failures=100))
+        for _ in range(6):
+            named, runs = fetch(fan_out)
+            assert named == [None, [3]]
+            assert [run.outcome for run in runs] == ["late", "ok"]
+        # At most once in a thread that they share, and then in its own two.
+        assert hanged.calls <= 3
+        assert other.calls == 6
+        fan_out.close()
+
+
+def test_threads_that_are_all_held_up_are_done_without() -> None:
+    with hanging() as hang:
+        sources = [InMemory(hang, HASTY), InMemory(naming(3), SourceConfig(deadline_ms=200))]
+        fan_out = FanOut(sources, ITEMS, FanOutConfig(workers=1))
+        assert fetch(fan_out)[0] == [None, [3]]
+        # The one shared thread is gone: what would share it is called in its own.
+        assert fetch(fan_out)[0] == [None, [3]]
+        fan_out.close()
+
+
+def test_one_that_has_recovered_shares_again() -> None:
+    with hanging() as hang:
+        answers = iter([hang, naming(1), naming(2)])
+        where: list[str] = []
+
+        def answer() -> Retrieved:
+            where.append(threading.current_thread().name)
+            return next(answers)()
+
+        # Long enough for its thread to have started.
+        source = InMemory(answer, SourceConfig(deadline_ms=300))
+        fan_out = FanOut([source], ITEMS, FanOutConfig())
+        assert fetch(fan_out)[0] == [None]
+        source._config = PATIENT
+        assert [fetch(fan_out)[0], fetch(fan_out)[0]] == [[[1]], [[2]]]
+        assert where == ["feedmill-sources", "feedmill-asked", "feedmill-sources"]
+        fan_out.close()

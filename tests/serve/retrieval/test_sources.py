@@ -49,17 +49,24 @@ def test_trending_puts_the_most_liked_of_late_first_and_the_newest_first_among_e
 
 
 def test_trending_names_what_the_user_has_not_seen_before_what_the_user_has() -> None:
-    made = world(a=Item(), b=Item(), c=Item())
-    for user in ("u1", "u2"):
-        made.state.act(user, "a", 1.0)
-    made.state.act("u1", "b", 1.0)
+    made = world(a=Item(), b=Item(), c=Item(), d=Item())
+    for user, liked in {"u1": "abc", "u2": "ab", "u3": "a"}.items():
+        for item_id in liked:
+            made.state.act(user, item_id, 1.0)
     made.state.show("eva", "a")
     assert names(made, made.build(TrendingSource).fetch(made.request("eva"))) == ["b", "c", "a"]
     assert names(made, made.build(TrendingSource, limit=2).fetch(made.request("eva"))) == ["b", "c"]
 
 
+def test_what_nobody_has_liked_does_not_trend() -> None:
+    made = world(a=Item(), b=Item())
+    assert names(made, made.build(TrendingSource).fetch(made.request("eva"))) == []
+
+
 def test_expired_items_do_not_trend() -> None:
     made = world(a=Item(expires_at=NOW), b=Item(expires_at=NOW + 1))
+    for item_id in "ab":
+        made.state.act("u1", item_id, 1.0)
     assert names(made, made.build(TrendingSource).fetch(made.request("zoe"))) == ["b"]
 
 

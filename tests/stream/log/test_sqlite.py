@@ -55,6 +55,7 @@ def test_ids_that_share_a_key_are_not_duplicates(tmp_path: Path) -> None:
     assert log.append(first).duplicates.all()
     log.close()
     log = SqliteLog(tmp_path / "log", SMALL, hash_ids=few_keys)
+    assert log.find([f"event-{number}" for number in range(31)]) == [*first, None]
     assert log.append([event(30), *first]).duplicates.tolist() == [False] + [True] * 30
     assert read_all(log) == [event(number) for number in range(31)]
     log.close()
@@ -255,6 +256,8 @@ def test_a_log_opened_for_reading_follows_the_writer_and_refuses_to_append(tmp_p
     assert reader.end() == 1
     with pytest.raises(StorageError, match="opened for reading"):
         reader.append([event(2)])
+    with pytest.raises(StorageError, match="only its writer knows where they stand"):
+        reader.find(["event-1"])
     log.close()
     assert reader.read(0, 10) == ([event(1)], 1)
     reader.close()

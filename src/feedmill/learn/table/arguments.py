@@ -74,6 +74,14 @@ def checked_gradients(gradients: Float32s, bags: int) -> Float32s:
     return np.ascontiguousarray(gradients)
 
 
+def checked_vectors(vectors: Float32s, ids: int) -> Float32s:
+    """float32 [ids, dim], contiguous."""
+    _check_array("vectors", vectors, np.float32, 2)
+    if len(vectors) != ids:
+        raise InvalidArgument(f"vectors: has {len(vectors)} rows for {ids} ids")
+    return np.ascontiguousarray(vectors)
+
+
 def is_mean(pooling: str) -> bool:
     """Whether a pooling divides by the length of the bag."""
     if pooling not in ("sum", "mean"):

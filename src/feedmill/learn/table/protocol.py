@@ -50,7 +50,7 @@ class Table(Protocol):
 
     @property
     def version(self) -> int:
-        """The number of updates since the table was made empty."""
+        """The number of updates, `put` included, since the table was made empty."""
         ...
 
     def stats(self) -> TableStats:
@@ -105,6 +105,22 @@ class Table(Protocol):
             value       = value - learning_rate * gradient / sqrt(accumulator)
 
         The time of a row is the latest `now` of its updates. Cost: linear in m and in b.
+        """
+        ...
+
+    def put(
+        self,
+        ids: UInt64s,  # uint64 [n]
+        vectors: Float32s,  # float32 [n, dim], finite
+        *,
+        now: int,  # UTC milliseconds
+    ) -> None:
+        """Set the vectors of ids as they are elsewhere: how a copy of a table follows it.
+
+        An id without a row gets one, whatever its slot's admission; it no longer waits, and its accumulators are those
+        that a row starts with. The accumulators of a known row stay. Of an id that occurs more than once the last
+        vector counts; a vector for id 0 is ignored. The time of a row is the latest `now`; the call counts as one
+        update. Cost: linear in n.
         """
         ...
 

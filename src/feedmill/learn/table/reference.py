@@ -140,6 +140,23 @@ class ReferenceTable(Table):
                 row.time = max(row.time, now)
                 self._rows[feature_id] = row
 
+    def put(self, ids: UInt64s, vectors: Float32s, *, now: int) -> None:
+        ids = arguments.checked_ids(ids)
+        vectors = arguments.checked_vectors(vectors, len(ids))
+        now = arguments.checked_time(now)
+        self._found(ids, vectors.shape[1])
+        if not np.all(np.isfinite(vectors)):
+            raise InvalidArgument("vectors: one is not finite")
+        self._version += 1
+        last = {feature_id: vector for feature_id, vector in zip(ids.tolist(), vectors, strict=True) if feature_id}
+        for feature_id, vector in last.items():
+            self._waiting.pop(feature_id, None)
+            row = self._rows.pop(feature_id, None) or self._new_row(feature_id, now)
+            row.values = vector.copy()
+            row.version = self._version
+            row.time = max(row.time, now)
+            self._rows[feature_id] = row
+
     def touched(self, since: int) -> UInt64s:
         if arguments.checked_version(since) > self._version:
             raise InvalidArgument(f"since: is {since}, and the table is at version {self._version}")
@@ -211,6 +228,10 @@ class ReferenceTable(Table):
         if occurrences < slot.admission:
             self._waiting[feature_id] = _Waiting(occurrences, max(before.time, now))
             return None
+        return self._new_row(feature_id, now)
+
+    def _new_row(self, feature_id: int, now: int) -> _Row:
+        slot = self._slot(feature_id)
         values = initial_vector(self._head.seed, feature_id, slot)
         return _Row(values, _columns(slot, "initial_accumulator"), self._version, now)
 

@@ -85,6 +85,11 @@ class EmbeddingTable(Table):
         mean = arguments.is_mean(pooling)
         _refused(self._rows.update, ids, offsets, gradients, mean, arguments.checked_time(now))
 
+    def put(self, ids: UInt64s, vectors: Float32s, *, now: int) -> None:
+        ids = arguments.checked_ids(ids)
+        vectors = arguments.checked_vectors(vectors, len(ids))
+        _refused(self._rows.put, ids, vectors, arguments.checked_time(now))
+
     def touched(self, since: int) -> UInt64s:
         return _refused(self._rows.touched, arguments.checked_version(since))
 

@@ -18,6 +18,8 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of the initial parameters and of the items that are drawn as negatives."""
     batch: int = 256
     """A step takes at most this many records."""
+    batch_ms: int = 50
+    """A trainer that follows the log waits this long, at most, for a step to fill."""
     snapshot_steps: int = 1000
     """A snapshot is taken after this many steps, and at the end."""
     keep_snapshots: int = 2
@@ -25,7 +27,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
             raise ConfigError(f"training.seed: {self.seed} must be 0 or more, and less than 2^63")
-        for name in ("batch", "snapshot_steps", "keep_snapshots"):
+        for name in ("batch", "batch_ms", "snapshot_steps", "keep_snapshots"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"training.{name}: {getattr(self, name)} must be at least 1")
 
@@ -46,7 +48,7 @@ class LearningConfig(msgspec.Struct, frozen=True):
         parts = msgspec.to_builtins(self)
         # The order of objectives is that of the model's heads; actions have none.
         parts["actions"] = sorted(parts["actions"].items())
-        for irrelevant in ("snapshot_steps", "keep_snapshots"):
+        for irrelevant in ("batch_ms", "snapshot_steps", "keep_snapshots"):
             del parts["training"][irrelevant]
         for objective in parts["objectives"].values():
             del objective["weight"]

@@ -14,9 +14,7 @@ from feedmill.domain.batches import Examples, Features, Float32s
 from feedmill.domain.errors import SnapshotError
 from feedmill.domain.records import Record
 from feedmill.domain.slots import SlotRegistry
-from feedmill.learn.models.ranker import ranker_schema
-from feedmill.learn.models.two_tower import tower_schemas
-from feedmill.learn.table.table import EmbeddingTable
+from feedmill.learn.parameters import Parameters
 from feedmill.learn.training.ahead import one_ahead
 from feedmill.learn.training.config import LearningConfig
 from feedmill.learn.training.ranking import RankerLearner
@@ -27,8 +25,7 @@ from feedmill.stream.state.feedback import FeedbackReader
 from feedmill.stream.state.snapshot import load_state, save_state
 from feedmill.stream.state.state import Emit, Folded, State, StateConfig
 
-TABLE = "table.bin"
-DENSE = "dense.pt"
+OPTIMIZER = "optimizer.pt"
 JOINER = "joiner.msgpack"
 
 
@@ -51,7 +48,7 @@ class _Prepared(NamedTuple):
 
 
 class Learner:
-    """State, joiner, table and models as of one place in the log.
+    """State, joiner, parameters and their optimizer as of one place in the log.
 
     `step` is deterministic: the same records in the same steps give the same parameters, bit for bit, with one torch
     thread. It draws no random numbers; initial parameters and drawn items are functions of the configured seed.
@@ -64,21 +61,15 @@ class Learner:
         seed = config.training.seed
         reader = FeedbackReader(config.actions, config.objectives)
         self.state = State(StateConfig(config.features, reader, frozenset(config.join.served_means_seen), seed))
-        schema = ranker_schema(registry, config.features, config.ranker, len(config.objectives))
-        self.joiner = Joiner(config.join, self.state, schema)
-        towers = tower_schemas(registry, config.features, config.retrieval)
-        # A slot may stand in both towers.
-        slots = {slot.number: slot for each in (schema, *towers) for slot in each.slots}
-        self.table = EmbeddingTable(slots.values(), seed)
-        dense_columns = self.state.native.dense_columns
-        self.ranker = RankerLearner(
-            config.ranker, schema, tuple(config.objectives.values()), dense_columns, self.table, seed
-        )
-        self.towers = TwoTowerLearner(*towers, self.table)
+        self.parameters = Parameters(config, registry, self.state.native.dense_columns)
+        self.joiner = Joiner(config.join, self.state, self.parameters.ranker_schema)
+        self.ranker = RankerLearner(self.parameters)
+        self.towers = TwoTowerLearner(self.parameters)
         self._learns_retrieval = learn_retrieval
-        self._emit = [Emit(schema.view, "examples")]
+        self._emit = [Emit(self.parameters.ranker_schema.view, "examples")]
         if learn_retrieval:
-            self._emit += [Emit(towers[0].view, "liked"), Emit(towers[1].view, "liked")]
+            towers = self.parameters.user_schema, self.parameters.item_schema
+            self._emit += [Emit(schema.view, "liked") for schema in towers]
 
     @property
     def digest(self) -> bytes:
@@ -98,10 +89,9 @@ class Learner:
 
     def save(self, folder: Path) -> None:
         """Write everything to files in `folder`. Raises StorageError when the disk refuses."""
+        self.parameters.save(folder)
         with storage_errors(folder):
-            self.table.snapshot(folder / TABLE)
-            dense = {"model": self.ranker.model.state_dict(), "optimizer": self.ranker.optimizer.state_dict()}
-            torch.save(dense, folder / DENSE)
+            torch.save(self.ranker.optimizer.state_dict(), folder / OPTIMIZER)
             (folder / JOINER).write_bytes(self.joiner.dump())
         save_state(self.state, folder)
 
@@ -111,16 +101,14 @@ class Learner:
         Raises SnapshotError when the files are damaged; the learner is then of no further use.
         """
         load_state(self.state, folder)
-        self.table.restore(folder / TABLE)
+        self.parameters.load(folder)
+        self.ranker = RankerLearner(self.parameters)
         try:
-            dense = torch.load(folder / DENSE, weights_only=True)
-            self.ranker.model.load_state_dict(dense["model"])
-            self.ranker.optimizer.load_state_dict(dense["optimizer"])
+            self.ranker.optimizer.load_state_dict(torch.load(folder / OPTIMIZER, weights_only=True))
             waiting = (folder / JOINER).read_bytes()
         except (OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, pickle.UnpicklingError) as error:
-            raise SnapshotError(f"{folder}: the model cannot be read ({error})") from None
+            raise SnapshotError(f"{folder}: the optimizer cannot be read ({error})") from None
         self.joiner.load(waiting)
-        self.towers.version += 1
 
     def _prepare(self, records: Sequence[Record]) -> _Prepared:
         folded = self.state.fold(records, self._emit)
@@ -132,7 +120,7 @@ class Learner:
         size = self.config.training.batch
         parts = [examples] if len(examples) <= size else _split(examples, size)
         if frozen:
-            predictions = [self.ranker.predict(part.features) for part in parts if len(part)]
+            predictions = [self.parameters.predict(part.features) for part in parts if len(part)]
         else:
             predictions = [self.ranker.learn(part) for part in parts if len(part)]
             if liked is not None:

@@ -1,4 +1,4 @@
-"""Learning the two towers, and the vectors that retrieval searches by."""
+"""Learning the two towers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from torch import nn
 from feedmill.domain.batches import Features, Float32s, Int64s
 from feedmill.domain.ids import UInt64s
 from feedmill.learn.models.two_tower import TwoTower
-from feedmill.learn.table.protocol import Table
+from feedmill.learn.parameters import Parameters
 from feedmill.learn.training.ranking import LARGEST_GRADIENT
-from feedmill.stream.features.schema import Schema
 
 
 class Liked(NamedTuple):
@@ -32,38 +31,25 @@ class Liked(NamedTuple):
 
 
 class TwoTowerLearner:
-    """The towers of users and items. `learn` is the only thing that changes them."""
+    """The step of the two towers of some parameters."""
 
-    def __init__(self, user_schema: Schema, item_schema: Schema, table: Table) -> None:
-        self.user_schema = user_schema
-        self.item_schema = item_schema
-        self.table = table
-        self.model = TwoTower()
-        self.dimension = user_schema.slots[0].dimension
-        self.version = 0
-        """Goes up with every step."""
+    def __init__(self, parameters: Parameters) -> None:
+        self.parameters = parameters
+        self._model = TwoTower()
+        self._dimension = parameters.user_schema.slots[0].dimension
         self.batches_refused = 0
         """Batches that were not learned because their gradient was not finite."""
-
-    def user_vectors(self, features: Features) -> Float32s:
-        """float32 [n, dimension] of features of the user's schema."""
-        vectors: Float32s = self._rows(features, self.user_schema).sum(axis=1)
-        return vectors
-
-    def item_vectors(self, features: Features) -> Float32s:
-        """float32 [n, dimension] of features of the item's schema."""
-        vectors: Float32s = self._rows(features, self.item_schema).sum(axis=1)
-        return vectors
 
     def learn(self, liked: Liked) -> None:
         """One step; one pair alone teaches nothing."""
         users, items, popularity, keys, timestamps = liked
         if len(keys) < 2:
             return
-        self.version += 1
-        user_rows = torch.from_numpy(self._rows(users, self.user_schema)).requires_grad_()
-        item_rows = torch.from_numpy(self._rows(items, self.item_schema)).requires_grad_()
-        loss = self.model(user_rows, item_rows, torch.from_numpy(popularity), torch.from_numpy(keys.view(np.int64)))
+        parameters = self.parameters
+        parameters.towers_changed()
+        user_rows = torch.from_numpy(parameters.rows(users, parameters.user_schema)).requires_grad_()
+        item_rows = torch.from_numpy(parameters.rows(items, parameters.item_schema)).requires_grad_()
+        loss = self._model(user_rows, item_rows, torch.from_numpy(popularity), torch.from_numpy(keys.view(np.int64)))
         loss.backward()
         gradients = [rows.grad for rows in (user_rows, item_rows) if rows.grad is not None]
         if not nn.utils.get_total_norm(gradients) <= LARGEST_GRADIENT:
@@ -71,9 +57,5 @@ class TwoTowerLearner:
             return
         now = int(timestamps.max())
         for features, gradient in zip((users, items), gradients, strict=True):
-            flat = gradient.numpy().reshape(-1, self.dimension)
-            self.table.update(features.ids, features.offsets, flat, "mean", now=now)
-
-    def _rows(self, features: Features, schema: Schema) -> Float32s:
-        rows = self.table.pooled_lookup(features.ids, features.offsets, "mean", self.dimension)
-        return rows.reshape(len(features), len(schema), self.dimension)
+            flat = gradient.numpy().reshape(-1, self._dimension)
+            parameters.table.update(features.ids, features.offsets, flat, "mean", now=now)

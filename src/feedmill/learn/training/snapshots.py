@@ -63,7 +63,7 @@ class Snapshots:
 
     def save(self, learner: Snapshotted, step: int, position: int) -> None:
         """Write a snapshot, and remove those that are no longer kept; on disk when this returns."""
-        path = self._path(step)
+        path = self.path(step)
         aside = path.with_suffix(".part")
         with storage_errors(path):
             # What a crash has left half-written.
@@ -73,7 +73,7 @@ class Snapshots:
             try:
                 learner.save(aside)
                 files = {file.name: _settled(file) for file in sorted(aside.iterdir())}
-                manifest = Manifest(FORMAT_VERSION, step, position, f"{_learner(learner):016x}", files)
+                manifest = Manifest(FORMAT_VERSION, step, position, f"{_number(learner.digest):016x}", files)
                 atomic_write(aside / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
                 shutil.rmtree(path, ignore_errors=True)
                 aside.replace(path)
@@ -92,7 +92,7 @@ class Snapshots:
 
     def remove(self, step: int) -> None:
         """Remove a snapshot; the journals stay."""
-        shutil.rmtree(self._path(step), ignore_errors=True)
+        shutil.rmtree(self.path(step), ignore_errors=True)
 
     def begin_journal(self, learner: Snapshotted, step: int) -> Journal:
         """A new journal for the steps after `step`, which is the last of those that `journalled` gave."""
@@ -100,26 +100,38 @@ class Snapshots:
             for unreachable in self._journals():
                 if unreachable > step:
                     self._journal(unreachable).unlink(missing_ok=True)
-        return Journal(self._journal(step), _learner(learner))
+        return Journal(self._journal(step), _number(learner.digest))
 
     def steps(self) -> list[int]:
         """The steps that there are snapshots of, oldest first."""
         return sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdecimal())
 
-    def restore(self, learner: Snapshotted, step: int) -> Manifest:
-        """Make a new learner what it was after a step.
+    def manifest(self, digest: bytes, step: int) -> Manifest:
+        """What a snapshot of a learner with this digest is of; its files are not looked at.
 
         Raises SnapshotError, naming what is wrong; HomeVersionError for a snapshot that a newer Feedmill has written.
         """
-        path = self._path(step)
+        path = self.path(step)
         try:
             manifest = msgspec.json.decode((path / MANIFEST).read_bytes(), type=Manifest)
         except (OSError, msgspec.MsgspecError) as error:
             raise SnapshotError(f"{path / MANIFEST}: cannot be read ({error})") from None
         if manifest.format_version > FORMAT_VERSION:
             raise HomeVersionError(f"{path}: of a newer Feedmill; upgrade, or remove it to learn again from the log")
-        if manifest.config != f"{_learner(learner):016x}":
+        if manifest.config != f"{_number(digest):016x}":
             raise SnapshotError(f"{path}: made with another configuration of features, objectives or models")
+        return manifest
+
+    def path(self, step: int) -> Path:
+        """The folder of a snapshot."""
+        return self.folder / f"{step:012d}"
+
+    def restore(self, learner: Snapshotted, step: int) -> Manifest:
+        """Make a new learner what it was after a step.
+
+        Raises SnapshotError, naming what is wrong; HomeVersionError for a snapshot that a newer Feedmill has written.
+        """
+        manifest, path = self.manifest(learner.digest, step), self.path(step)
         for name, digest in manifest.files.items():
             if _digest(path / name) != digest:
                 raise SnapshotError(f"{path / name}: damaged or missing; remove the folder to use an older snapshot")
@@ -130,13 +142,10 @@ class Snapshots:
         """The steps that were begun after a step (0: from the beginning), in order and without a gap."""
         entries: list[Entry] = []
         for start in self._journals():
-            for entry in read_journal(self._journal(start), _learner(learner)):
+            for entry in read_journal(self._journal(start), _number(learner.digest)):
                 if entry.number == step + len(entries) + 1:
                     entries.append(entry)
         return entries
-
-    def _path(self, step: int) -> Path:
-        return self.folder / f"{step:012d}"
 
     def _journal(self, step: int) -> Path:
         return self.folder / f"{step:012d}.journal"
@@ -145,8 +154,8 @@ class Snapshots:
         return sorted(int(path.stem) for path in self.folder.glob("*.journal") if path.stem.isdecimal())
 
 
-def _learner(learner: Snapshotted) -> int:
-    return xxhash.xxh3_64_intdigest(learner.digest)
+def _number(digest: bytes) -> int:
+    return xxhash.xxh3_64_intdigest(digest)
 
 
 def _digest(path: Path) -> str | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
 
 from feedmill.domain.errors import InvalidArgument, SnapshotError
 from feedmill.domain.records import Record
@@ -11,6 +13,43 @@ from feedmill.learn.training.journal import Entry, Journal
 from feedmill.learn.training.learner import Learner, Step
 from feedmill.learn.training.snapshots import Snapshots
 from feedmill.stream.log.protocol import Log
+
+_LOOK_SECONDS = 0.01
+"""How often a trainer that follows the log looks for new records."""
+_FAR_BEHIND = 4
+"""Batches that wait in the log when it is worth to fold one while another is learned."""
+_IDLE_SECONDS = 2.0
+_IDLE_RECORDS = 1000
+"""A snapshot is taken, too, when nothing has come for so long and as many records were learned since the last one."""
+
+
+class Audience(Protocol):
+    """Who is told what a trainer does that follows the log. Parameters are not changed meanwhile."""
+
+    def after_step(self, step: int, position: int, received: int) -> None:
+        """Everything before the position is learned, and was received until then: UTC milliseconds."""
+        ...
+
+    def beat(self) -> None:
+        """There is nothing to learn; told a hundred times a second."""
+        ...
+
+    def covered(self, step: int) -> None:
+        """There is a snapshot of that step."""
+        ...
+
+    def flush(self) -> None:
+        """There will be no more steps."""
+        ...
+
+
+class _Begun(NamedTuple):
+    """A step that is about to be applied."""
+
+    number: int
+    position: int
+    """After its records."""
+    received: int
 
 
 class Trainer:
@@ -32,12 +71,19 @@ class Trainer:
         self._journal: Journal | None = None
         self._interrupted = False
         self.learner, self.step, self.position = self._restored(make_learner)
-        self._snapshot_step = self.step
+        self.snapshot_step = self.step
+        """Of the newest snapshot; 0 where there is none."""
+        self.snapshot_version = self.learner.parameters.table.version
+        """Of the table in it."""
+        self._begun: deque[_Begun] = deque()
+        self._unsaved = 0
+        """Records that were learned since the newest snapshot."""
         self._read(self.position, 0)
         for entry in snapshots.journalled(self.learner, self.step):
             records, self.position = self._read(entry.position, entry.records)
             self.learner.step(records)
             self.step = entry.number
+            self._unsaved += len(records)
 
     def run(self, goes_on: Callable[[Step], bool] = lambda step: True, *, until: int | None = None) -> None:
         """Step after step up to the end of the log (or the first step that reaches a position), and a snapshot there.
@@ -50,24 +96,53 @@ class Trainer:
         stopped = threading.Event()
         more = True
         while more and not stopped.is_set() and self.position < end:
-            before = self.step, self._snapshot_step
-            self._interrupted = True
-            for step in self.learner.run(self._batches(end, stopped)):
+            before = self.step, self.snapshot_step
+            for step, _ in self._steps(end, stopped):
                 if not goes_on(step):
                     stopped.set()
-            self._interrupted = False
             self.save()
-            more = before != (self.step, self._snapshot_step)
+            more = before != (self.step, self.snapshot_step)
         self.save()
+
+    def follow(self, audience: Audience, wait: Callable[[float], bool]) -> None:
+        """Learn what the log holds and whatever comes, until told to stop, and a snapshot there.
+
+        `wait` lets so many seconds pass, and answers True to stop; 0 only asks. A step closes when it has
+        `training.batch` records, or `training.batch_ms` after its first was found. A trainer that is far behind folds
+        ahead, as `run` does. For what raises the same holds as there.
+        """
+        self._require_whole()
+        config = self.learner.config.training
+        idle = 0.0
+        while not wait(0):
+            records, position = self.log.read(self.position, config.batch)
+            if not records:
+                audience.beat()
+                if idle >= _IDLE_SECONDS and self._unsaved >= _IDLE_RECORDS:
+                    self._save_for(audience)
+                wait(_LOOK_SECONDS)
+                idle += _LOOK_SECONDS
+                continue
+            idle = 0.0
+            if self._is_far_behind(len(records), position):
+                self._run_ahead(audience, wait)
+            else:
+                self._step_alone(*self._filled(records, position, wait), audience)
+            if self.step >= self.snapshot_step + config.snapshot_steps:
+                self._save_for(audience)
+        audience.flush()
+        self._save_for(audience)
 
     def save(self) -> None:
         """Take a snapshot now; nothing to do when there was no step since the last one."""
         self._require_whole()
-        if self.step == self._snapshot_step:
+        if self.step == self.snapshot_step:
             return
         self.close()
         self.snapshots.save(self.learner, self.step, self.position)
-        self._snapshot_step = self.step
+        self.snapshot_step = self.step
+        self.snapshot_version = self.learner.parameters.table.version
+        self._unsaved = 0
 
     def close(self) -> None:
         """Release files. The journal has what is not in a snapshot."""
@@ -78,16 +153,67 @@ class Trainer:
     def _batches(self, end: int, stopped: threading.Event) -> Iterator[list[Record]]:
         """The records of the steps up to the next snapshot, each journalled before it is given."""
         config = self.learner.config.training
-        while self.step < self._snapshot_step + config.snapshot_steps and self.position < end and not stopped.is_set():
+        while self.step < self.snapshot_step + config.snapshot_steps and self.position < end and not stopped.is_set():
             records, position = self.log.read(self.position, config.batch)
             if not records:
                 return
-            if self._journal is None:
-                self._journal = self.snapshots.begin_journal(self.learner, self.step)
-            self._journal.append(Entry(self.step + 1, self.position, len(records)))
-            self.step += 1
-            self.position = position
+            self._begin(records, position)
             yield records
+
+    def _begin(self, records: list[Record], position: int) -> None:
+        """Journal a step that takes these records, and count it."""
+        if self._journal is None:
+            self._journal = self.snapshots.begin_journal(self.learner, self.step)
+        self._journal.append(Entry(self.step + 1, self.position, len(records)))
+        self.step += 1
+        self.position = position
+        self._unsaved += len(records)
+        self._begun.append(_Begun(self.step, position, records[-1].received_at))
+
+    def _steps(self, end: int, stopped: threading.Event) -> Iterator[tuple[Step, _Begun]]:
+        """Steps up to the next snapshot, one of them folded ahead."""
+        self._interrupted = True
+        for step in self.learner.run(self._batches(end, stopped)):
+            yield step, self._begun.popleft()
+        self._interrupted = False
+
+    def _is_far_behind(self, found: int, position: int) -> bool:
+        size = self.learner.config.training.batch
+        more = (_FAR_BEHIND - 1) * size
+        return found == size and len(self.log.read(position, more)[0]) == more
+
+    def _run_ahead(self, audience: Audience, wait: Callable[[float], bool]) -> None:
+        stopped = threading.Event()
+        for _, begun in self._steps(self.log.end(), stopped):
+            audience.after_step(*begun)
+            if wait(0):
+                stopped.set()
+
+    def _filled(
+        self, records: list[Record], position: int, wait: Callable[[float], bool]
+    ) -> tuple[list[Record], int]:  # fmt: skip
+        """The records of a step and the position after them, when the step is full or its time has passed."""
+        config = self.learner.config.training
+        left = config.batch_ms / 1000
+        while len(records) < config.batch and left > 0:
+            if wait(min(_LOOK_SECONDS, left)):
+                break
+            left -= _LOOK_SECONDS
+            more, position = self.log.read(position, config.batch - len(records))
+            records = records + more
+        return records, position
+
+    def _step_alone(self, records: list[Record], position: int, audience: Audience) -> None:
+        self._interrupted = True
+        self._begin(records, position)
+        self.learner.step(records)
+        self._interrupted = False
+        audience.after_step(*self._begun.popleft())
+
+    def _save_for(self, audience: Audience) -> None:
+        if self.step > self.snapshot_step:
+            self.save()
+            audience.covered(self.step)
 
     def _restored(self, make_learner: Callable[[], Learner]) -> tuple[Learner, int, int]:
         for step in reversed(self.snapshots.steps()):

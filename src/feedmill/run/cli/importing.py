@@ -148,12 +148,12 @@ def _import(
     import msgspec
 
     from feedmill.domain.clock import SystemClock
-    from feedmill.run.cli.logs import open_log
     from feedmill.run.cli.terminal import notes, print_json
     from feedmill.run.config import load_config
     from feedmill.run.config_file import add_proposal, named_actions
     from feedmill.run.home import Home
     from feedmill.run.ingesting import open_entrance
+    from feedmill.run.logs import open_log
     from feedmill.run.progress import progress
     from feedmill.stream.files import storage_errors
     from feedmill.stream.importing.bare_items import WithBareItems, describes_nothing

@@ -48,10 +48,10 @@ def recommend(
 
     from feedmill.domain.clock import DAY, format_time
     from feedmill.run.cli.boundary import Interrupted
-    from feedmill.run.cli.logs import open_log
     from feedmill.run.cli.opening import open_engine
     from feedmill.run.cli.stopping import StopFlag
     from feedmill.run.cli.terminal import notes, output, plain, print_json
+    from feedmill.run.logs import open_log
     from feedmill.run.objective_metrics import Recent
     from feedmill.run.progress import progress
     from feedmill.stream.validation import check_id

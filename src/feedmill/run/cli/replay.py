@@ -40,11 +40,11 @@ def replay(
     from feedmill.domain.slots import SlotRegistry
     from feedmill.learn.training.learner import Learner
     from feedmill.run.cli.boundary import Interrupted
-    from feedmill.run.cli.logs import open_log
     from feedmill.run.cli.metrics import metrics_table
     from feedmill.run.cli.opening import open_engine
     from feedmill.run.cli.stopping import StopFlag
     from feedmill.run.cli.terminal import notes, output, print_json
+    from feedmill.run.logs import open_log
     from feedmill.run.progress import progress
     from feedmill.run.replay import Replay
     from feedmill.run.replay import replay as run_replay

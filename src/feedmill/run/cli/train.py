@@ -18,11 +18,11 @@ def train(home: HomeOption = DEFAULT_HOME, settings: SetOption = None, json: Jso
     import msgspec
 
     from feedmill.run.cli.boundary import Interrupted
-    from feedmill.run.cli.logs import open_log
     from feedmill.run.cli.metrics import metrics_table
     from feedmill.run.cli.opening import open_engine
     from feedmill.run.cli.stopping import StopFlag
     from feedmill.run.cli.terminal import notes, output, print_json
+    from feedmill.run.logs import open_log
     from feedmill.run.objective_metrics import Recent
     from feedmill.run.progress import progress
 

@@ -63,11 +63,11 @@ def _try(
     from feedmill.domain.clock import SystemClock
     from feedmill.domain.errors import InvalidArgument
     from feedmill.run.cli.boundary import Interrupted
-    from feedmill.run.cli.logs import open_log
     from feedmill.run.cli.opening import open_engine
     from feedmill.run.cli.stopping import StopFlag
     from feedmill.run.cli.terminal import notes
     from feedmill.run.home import Home
+    from feedmill.run.logs import open_log
     from feedmill.run.progress import progress
     from feedmill.run.trial import Stopped, TrialFile, prepare, run_trial
     from feedmill.stream.importing.tabular import TabularSource

@@ -8,6 +8,9 @@ import msgspec
 
 from feedmill.domain.records import Scalar
 from feedmill.serve.page import Explanation, PageItem
+from feedmill.serve.ranked import LeftOut as LeftOut
+from feedmill.serve.similar import SimilarItem as SimilarItem
+from feedmill.serve.stored_trace import TraceSummary as TraceSummary
 
 
 class FeedRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,13 +71,6 @@ class RankRequest(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str = ""
 
 
-class LeftOut(msgspec.Struct, frozen=True):
-    """A candidate that was not ranked."""
-
-    item_id: str
-    reason: str
-
-
 class RankedPage(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a RankRequest."""
 
@@ -83,43 +79,6 @@ class RankedPage(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[PageItem, ...]
     left_out: tuple[LeftOut, ...]
     freshness: Freshness
-
-
-class SimilarItem(msgspec.Struct, frozen=True, kw_only=True):
-    """An item that is like another."""
-
-    item_id: str
-    title: str
-    score: float
-    why: str
-
-
-class StageTime(msgspec.Struct, frozen=True, kw_only=True):
-    """What one stage did in one request."""
-
-    stage: str
-    kind: str
-    outcome: str
-    milliseconds: float
-    entered: int
-    left: int
-    error: str = ""
-
-
-class Removed(msgspec.Struct, frozen=True, kw_only=True):
-    """How many candidates one filter took out for one reason."""
-
-    stage: str
-    reason: str
-    count: int
-
-
-class TraceSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What the trace of a page holds."""
-
-    candidates: int
-    removed: tuple[Removed, ...]
-    stages: tuple[StageTime, ...]
 
 
 class PageExplanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,6 +107,8 @@ class LiveStatus(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     started_at: int
     """UTC milliseconds."""
+    starting: str
+    """What it is doing before it is ready; empty when it is."""
     log_end: int
     users: int
     items: int
@@ -156,4 +117,3 @@ class LiveStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Records of the log that the parameters have not learned."""
     refused: tuple[str, ...] = ()
     """What could not be used, and why: snapshots, deltas."""
-

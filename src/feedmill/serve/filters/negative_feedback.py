@@ -47,9 +47,13 @@ class NegativeFeedbackFilter(Filter):
         history = request.history
         recent = history.timestamps > request.now - self.config.days * DAY
         acted_on, negative = history.items[recent], history.weights[recent] < 0
+        if not negative.any():
+            return Verdict.keeping(len(candidates))
         items = self._items
         authors = _rejected(items.authors[acted_on], negative, self.config.author_rejections)
         categories = _rejected(items.categories[acted_on], negative, self.config.category_rejections)
+        if not len(authors) and not len(categories):
+            return Verdict.keeping(len(candidates))
         by_author = np.isin(items.authors[candidates.items], authors)
         by_category = np.isin(items.categories[candidates.items], categories)
         return Verdict(

@@ -149,12 +149,15 @@ def merge(
     fused = np.zeros(n)
     start = 0
     for column, (part, weight) in enumerate(zip(parts, sources.values(), strict=True)):
-        rows, where = np.unique(row_of_mention[start : start + len(part)], return_index=True)
+        # Backwards, so that what is written last, and stays, is where the item stands first.
+        rows = row_of_mention[start : start + len(part)][::-1]
         start += len(part)
         named[rows, column] = True
-        source_scores[rows, column] = part.scores[where]
-        evidence[rows, column] = part.evidence[where]
-        fused[rows] += weight / (FUSION_CONSTANT + 1.0 + where)
+        source_scores[rows, column] = part.scores[::-1]
+        evidence[rows, column] = part.evidence[::-1]
+        verdict = np.zeros(n)
+        verdict[rows] = (weight / (FUSION_CONSTANT + 1.0 + np.arange(len(part))))[::-1]
+        fused += verdict
     retrieval_scores = fused.astype(np.float32)
     return Candidates(
         sources=tuple(sources),

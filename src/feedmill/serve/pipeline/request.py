@@ -27,6 +27,8 @@ class Request:
     context: Mapping[str, Scalar] = field(default_factory=dict)
     exclude: frozenset[str] = frozenset()
     """Ids of items that must not be on the page."""
+    shown: frozenset[str] = frozenset()
+    """Ids of items that stand on earlier pages of the session."""
     request_id: str = ""
     seed: int | None = None
     """What exploration draws from; None derives it from the request id, the user and the time."""

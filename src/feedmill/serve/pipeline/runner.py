@@ -88,6 +88,31 @@ class Pipeline:
         self._meter.add(attempts.runs)
         return _trace(hydrated, screened, ranked, slate, attempts)
 
+    def rank(
+        self,
+        request: Request,
+        items: Int32s,  # int32 [n]: ordinals, each once
+        source: str,
+    ) -> Trace:
+        """Candidates that the caller names, under the name of `source`: all that may be shown, best first.
+
+        Of the filters only those run that fail closed: what is safe to show is ours to say, what is worth asking about
+        was the caller's. Nothing is reranked or explored. Where no scorer has a say, the order stays as it is given.
+        """
+        attempts = Attempts(self._timer)
+        hydrated, safe = self._hydrated(request, attempts)
+        named = merge([Retrieved.of(items, np.zeros(len(items)))], {source: 0.0})
+        if safe:
+            judges = tuple(stage for stage in self.stages.filters if stage.fails_closed)
+            screened = screen(self.stages.candidate_hydrators, judges, hydrated, named, attempts)
+        else:
+            nobody = Removal(source, "it could not be found out who asks")
+            screened = Screened(named, np.zeros(len(named), np.int32), (nobody,))
+        scored = self._scored(hydrated, screened.kept(), attempts)
+        ranked = scored.take(np.argsort(-scored.scores, kind="stable"))
+        self._meter.add(attempts.runs)
+        return _trace(hydrated, screened, ranked, top(ranked, len(ranked)), attempts)
+
     def judge(self, request: HydratedRequest, item: int) -> Removal | None:
         """What would remove the item from this request if a source named it: for explanations."""
         named = merge([Retrieved.of(np.array([item]), np.zeros(1))], {"asked": 1.0})
@@ -173,12 +198,17 @@ class Pipeline:
         again = replace(again, repeated=np.ones(len(again), np.bool_))
         return Candidates.concatenate(kept, again)
 
-    def _ranked(self, request: HydratedRequest, candidates: Candidates, attempts: Attempts) -> Candidates:
-        """Scored, and best first."""
+    def _scored(self, request: HydratedRequest, candidates: Candidates, attempts: Attempts) -> Candidates:
         n = len(candidates)
         for scorer in self.stages.scorers:
             attempt = attempts.make(scorer, "scorer", request, n, partial(_scored, scorer, request, candidates), len)
             candidates = attempt.value if attempt.value is not None else candidates
+        return candidates
+
+    def _ranked(self, request: HydratedRequest, candidates: Candidates, attempts: Attempts) -> Candidates:
+        """Scored, and best first."""
+        candidates = self._scored(request, candidates, attempts)
+        n = len(candidates)
         order = np.lexsort((candidates.items, -candidates.retrieval_scores, -candidates.scores, candidates.repeated))
         ranked = candidates.take(order)
         for reranker in self.stages.rerankers:
@@ -186,7 +216,7 @@ class Pipeline:
                 reranker, "reranker", request, n, partial(_reranked, reranker, request, ranked), len
             )
             ranked = attempt.value if attempt.value is not None else ranked
-        return ranked.take(np.argsort(ranked.repeated, kind="stable"))
+        return ranked.take(np.argsort(ranked.repeated, kind="stable")) if ranked.repeated.any() else ranked
 
     def _selected(self, request: HydratedRequest, ranked: Candidates, attempts: Attempts) -> Slate:
         call = partial(_selected, self.stages.selector, request, ranked)
@@ -228,7 +258,7 @@ def _reranked(stage: Reranker, request: HydratedRequest, candidates: Candidates)
 
 def _selected(stage: Selector, request: HydratedRequest, candidates: Candidates) -> Slate:
     slate = stage.select(request, candidates)
-    if len(slate.probabilities) != len(slate.chosen) or len(np.unique(slate.chosen)) != len(slate.chosen):
+    if len(slate.probabilities) != len(slate.chosen) or len(set(slate.chosen.tolist())) != len(slate.chosen):
         raise InvalidArgument(f"selector {stage.name}: fills a position twice or not at all")
     return slate
 

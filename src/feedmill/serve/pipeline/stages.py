@@ -92,6 +92,10 @@ class Explained(Protocol):
 class Source(Stage, Explained, Protocol):
     """Names items that may be worth showing. Runs beside the others, under its own deadline."""
 
+    in_memory: ClassVar[bool] = False
+    """Whether it only reads what the process holds. Such sources take turns in one thread: they would not be faster
+    side by side, and changing threads costs as much as some of them take."""
+
     @property
     def config(self) -> SourceConfig: ...
 

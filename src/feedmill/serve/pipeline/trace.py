@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -77,11 +78,13 @@ class Trace:
 
     def sources(self, row: int) -> tuple[str, ...]:
         """The names of the sources that named the candidate."""
-        return tuple(name for name, by in zip(self.candidates.sources, self.candidates.named[row], strict=True) if by)
+        return tuple(
+            name for name, by in zip(self.candidates.sources, self.candidates.named[row].tolist(), strict=True) if by
+        )
 
     def predictions(self, row: int) -> dict[str, float]:
         """By objective; empty where the ranker did not see the candidate."""
-        values = self.candidates.predictions[row]
-        if not np.isfinite(values).all():
+        values = self.candidates.predictions[row].tolist()
+        if not all(map(math.isfinite, values)):
             return {}
-        return {name: float(value) for name, value in zip(self.candidates.objectives, values, strict=True)}
+        return dict(zip(self.candidates.objectives, values, strict=True))

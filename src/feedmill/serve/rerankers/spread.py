@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -65,43 +66,59 @@ class SpreadReranker(Reranker):
         relevance = (scores - scores.min()) / extent if extent > 0 else np.zeros(reach)
         # What is here only because the page is short stays behind all that is not.
         relevance -= candidates.repeated[:reach] * _BEHIND_ALL
-        authors = _Crowding(candidates.authors[:reach], config.authors)
-        categories = _Crowding(candidates.categories[:reach], config.categories)
+        # Plain lists: a page touches few of the rows in reach at each position, too few for array operations to pay.
+        worth = relevance.tolist()
+        left = list(worth)
+        authors = _Crowding(candidates.authors[:reach], config.authors, config.author_penalty)
+        categories = _Crowding(candidates.categories[:reach], config.categories, config.category_penalty)
         placed: list[int] = []
         for position in range(min(request.limit, reach)):
-            if position >= config.window:
-                leaving = placed[position - config.window]
-                authors.leave(leaving)
-                categories.leave(leaving)
-            penalty = config.author_penalty * authors.excess() + config.category_penalty * categories.excess()
-            best = int(np.argmax(relevance - penalty))
-            relevance[best] = -np.inf
+            best = left.index(max(left))
             placed.append(best)
-            authors.enter(best)
-            categories.enter(best)
+            worth[best] = left[best] = -math.inf
+            changed = authors.enter(best) + categories.enter(best)
+            if position + 1 >= config.window:
+                leaving = placed[position + 1 - config.window]
+                changed += authors.leave(leaving) + categories.leave(leaving)
+            for row in changed:
+                left[row] = worth[row] - (authors.penalties[row] + categories.penalties[row])
         rest = np.ones(len(candidates), np.bool_)
         rest[placed] = False
         return candidates.take(np.concatenate([np.array(placed, np.intp), np.flatnonzero(rest)]))
 
 
 class _Crowding:
-    """For every candidate, how many in the window share its key."""
+    """How many in the window share each key, and what that costs the next one that has it."""
 
-    def __init__(self, keys: UInt64s, free: int) -> None:
-        self._keys = keys
+    def __init__(self, keys: UInt64s, free: int, penalty: float) -> None:
+        self.penalties = [0.0] * len(keys)
+        """What each row would cost if it came next: for each beyond the limit that its key would then have."""
+        self._keys: list[int] = keys.tolist()
         self._free = free
-        self._counts = np.zeros(len(keys), np.int64)
+        self._penalty = penalty
+        self._counts: dict[int, int] = {}
+        self._rows: dict[int, list[int]] = {}
+        for row, key in enumerate(self._keys):
+            self._rows.setdefault(key, []).append(row)
 
-    def enter(self, row: int) -> None:
-        self._count(row, 1)
+    def enter(self, row: int) -> list[int]:
+        """Count a row in; gives the rows whose penalty is another one now."""
+        return self._count(row, 1)
 
-    def leave(self, row: int) -> None:
-        self._count(row, -1)
+    def leave(self, row: int) -> list[int]:
+        """Count a row out; gives the rows whose penalty is another one now."""
+        return self._count(row, -1)
 
-    def excess(self) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-        """int64 [n]: how far above the limit each candidate's key would be if it came next."""
-        return np.maximum(self._counts + 1 - self._free, 0)
-
-    def _count(self, row: int, change: int) -> None:
-        if self._keys[row] != 0:
-            self._counts[self._keys == self._keys[row]] += change
+    def _count(self, row: int, change: int) -> list[int]:
+        key = self._keys[row]
+        if key == 0:
+            return []
+        before = self._counts.get(key, 0)
+        after = self._counts[key] = before + change
+        if max(before, after) + 1 <= self._free:
+            return []
+        penalty = self._penalty * max(after + 1 - self._free, 0)
+        rows = self._rows[key]
+        for other in rows:
+            self.penalties[other] = penalty
+        return rows

@@ -40,7 +40,7 @@ class CatalogueBackfill(Backfill):
             unseen = self._state.views(request.user, items) == 0
             items = items[unseen] if np.count_nonzero(unseen) >= count else items
         ordered = best(items, self._popularity.of(items), self._items.created_at[items], len(items))
-        named = ordered[unseen_first(self._state, request, ordered)][:count]
+        named = ordered[unseen_first(self._state, request, ordered, count)]
         return Retrieved.of(named, self._popularity.of(named))
 
     def why(self, request: HydratedRequest, item: int, evidence: int) -> str:

@@ -35,6 +35,7 @@ class CoVisitationSource(Source):
     """The neighbours of the user's latest liked items; the evidence is the liked item that contributed most."""
 
     name: ClassVar[str] = "co_visitation"
+    in_memory: ClassVar[bool] = True
 
     def __init__(self, catalog: Catalog, state: StateReader, config: CoVisitationConfig | None = None) -> None:
         self._config = config or CoVisitationConfig()
@@ -61,7 +62,7 @@ class CoVisitationSource(Source):
             strengths.append(similarities * (float(history.weights[row]) * self.config.decay**rank))
             anchors.append(np.full(len(items), anchor, np.uint64))
         found, scores, evidence = tally(np.concatenate(named), np.concatenate(strengths), np.concatenate(anchors))
-        order = unseen_first(self._state, request, found)[: self.config.limit]
+        order = unseen_first(self._state, request, found, self.config.limit)
         return Retrieved.of(found[order], scores[order], evidence[order])
 
     def why(self, request: HydratedRequest, item: int, evidence: int) -> str:

@@ -39,6 +39,7 @@ class FreshSource(Source):
     """The newest items that have not had their first audience."""
 
     name: ClassVar[str] = "fresh"
+    in_memory: ClassVar[bool] = True
 
     def __init__(self, catalog: Catalog, state: StateReader, config: FreshConfig | None = None) -> None:
         self._config = config or FreshConfig()
@@ -54,11 +55,13 @@ class FreshSource(Source):
     def refresh(self, now: int) -> None:
         """Find the newest items that qualify, where that is due: O(items)."""
         items = self._items
-        if not self._staleness.due(now, items.version, len(items)):
+        n = len(items)
+        if not self._staleness.due(now, items.version, n):
             return
-        created_at = items.created_at
+        # Each column may have grown since the one before was read.
+        created_at, expires_at, servable = items.created_at[:n], items.expires_at[:n], items.servable[:n]
         young = (created_at <= now) & (created_at >= now - self.config.max_age_days * DAY)
-        eligible = items.servable & (items.expires_at > now) & (young | (created_at == LONG_AGO))
+        eligible = servable & (expires_at > now) & (young | (created_at == LONG_AGO))
         pool = np.flatnonzero(eligible).astype(np.int32)
         pool = pool[self._state.impressions(pool) < self.config.impressions]
         # An ordinal says in which order items became known, which is the best guess where none has a date.
@@ -68,7 +71,7 @@ class FreshSource(Source):
         pool = self._pool
         shown = self._state.impressions(pool)
         waiting = pool[shown < self.config.impressions]
-        items = waiting[unseen_first(self._state, request, waiting)][: self.config.limit]
+        items = waiting[unseen_first(self._state, request, waiting, self.config.limit)]
         return Retrieved.of(items, self.config.impressions - self._state.impressions(items))
 
     def why(self, request: HydratedRequest, item: int, evidence: int) -> str:

@@ -52,6 +52,7 @@ class LikedSource(Source):
     """
 
     name: ClassVar[str] = "liked"
+    in_memory: ClassVar[bool] = True
 
     def __init__(
         self, catalog: Catalog, state: StateReader, popularity: Popularity, config: LikedConfig | None = None
@@ -59,26 +60,28 @@ class LikedSource(Source):
         self._config = config or LikedConfig()
         self._items = catalog.items
         self._state = state
-        self._postings = Postings(catalog, popularity, self._config.refresh_seconds)
+        self.postings = Postings(catalog, popularity, self._config.refresh_seconds)
 
     @property
     def config(self) -> LikedConfig:
         return self._config
 
     def refresh(self, now: int) -> None:
-        self._postings.refresh(now)
+        self.postings.refresh(now)
 
     def fetch(self, request: HydratedRequest) -> Retrieved:
         limit = self.config.limit
-        named, quotients, keys = [np.empty(0, np.int32)], [np.empty(0)], [np.empty(0, np.uint64)]
-        for key, share in self._tastes(request):
-            found = self._postings.find(key, _OVERSAMPLING * limit)
-            found = found[unseen_first(self._state, request, found)][:limit]
+        named, quotients = [np.empty(0, np.int32)], [np.empty(0)]
+        tastes = self._tastes(request)
+        ranks = np.arange(1, limit + 1)
+        for key, share in tastes:
+            found = self.postings.find(key, _OVERSAMPLING * limit)
+            found = found[unseen_first(self._state, request, found, limit)]
             named.append(found)
-            quotients.append(share / np.arange(1, len(found) + 1))
-            keys.append(np.full(len(found), key, np.uint64))
-        items, scores, evidence = tally(np.concatenate(named), np.concatenate(quotients), np.concatenate(keys))
-        order = unseen_first(self._state, request, items)[:limit]
+            quotients.append(share / ranks[: len(found)])
+        keys = np.repeat(np.array([0, *(key for key, _ in tastes)], np.uint64), [len(found) for found in named])
+        items, scores, evidence = tally(np.concatenate(named), np.concatenate(quotients), keys)
+        order = unseen_first(self._state, request, items, limit)
         return Retrieved.of(items[order], scores[order], evidence[order])
 
     def why(self, request: HydratedRequest, item: int, evidence: int) -> str:
@@ -99,13 +102,14 @@ class LikedSource(Source):
         weights: defaultdict[int, float] = defaultdict(float)
         history = request.history
         age = self.config.decay ** np.arange(len(history.items))
-        for item, weight in zip(history.items.tolist(), (history.weights * age).tolist(), strict=True):
-            weights[int(self._items.authors[item])] += weight
+        authors = self._items.authors[history.items].tolist()
+        for item, author, weight in zip(history.items.tolist(), authors, (history.weights * age).tolist(), strict=True):
+            weights[author] += weight
             tags = self._items.tags(item)
             for tag in tags:
                 weights[tag] += weight / len(tags)
-        for author in self._state.related(request.user_id, "follow"):
-            weights[hash_id(author)] += self.config.follow_weight
+        for followed in self._state.related(request.user_id, "follow"):
+            weights[hash_id(followed)] += self.config.follow_weight
         for interest in request.profile.interests if request.profile is not None else ():
             weights[hash_id(interest)] += self.config.interest_weight
         weights.pop(0, None)

@@ -56,8 +56,12 @@ class Postings:
 
     def find(self, key: int, count: int) -> Int32s:
         """int32 [k]: up to `count` items that have the key."""
+        return self.holders(key)[:count]
+
+    def holders(self, key: int) -> Int32s:
+        """int32 [k]: all items that have the key."""
         built = self._built
         place = int(np.searchsorted(built.keys, np.uint64(key)))
         if place == len(built.keys) or built.keys[place] != key:
             return np.empty(0, np.int32)
-        return built.items[built.starts[place] : min(built.starts[place] + count, built.starts[place + 1])]
+        return built.items[built.starts[place] : built.starts[place + 1]]

@@ -19,6 +19,7 @@ class TrendingSource(Source):
     """The most popular items, by engagement that decays."""
 
     name: ClassVar[str] = "trending"
+    in_memory: ClassVar[bool] = True
 
     def __init__(self, state: StateReader, popularity: Popularity, config: SourceConfig | None = None) -> None:
         self._config = config or SourceConfig()
@@ -34,8 +35,10 @@ class TrendingSource(Source):
 
     def fetch(self, request: HydratedRequest) -> Retrieved:
         popular = self._popularity.best(_OVERSAMPLING * self.config.limit)
-        items = popular[unseen_first(self._state, request, popular)][: self.config.limit]
-        return Retrieved.of(items, self._popularity.of(items))
+        items = popular[unseen_first(self._state, request, popular, self.config.limit)]
+        scores = self._popularity.of(items)
+        # The rest of a young catalogue has the others: what nobody has liked is no trend.
+        return Retrieved.of(items[scores > 0], scores[scores > 0])
 
     def why(self, request: HydratedRequest, item: int, evidence: int) -> str:
         return "trending today"

@@ -7,8 +7,9 @@ from typing import ClassVar
 import msgspec
 import numpy as np
 
+from feedmill.domain.batches import Float32s
 from feedmill.serve.pipeline.candidates import Retrieved
-from feedmill.serve.pipeline.readers import StateReader, TwoTower
+from feedmill.serve.pipeline.readers import Int32s, StateReader, TwoTower
 from feedmill.serve.pipeline.request import HydratedRequest
 from feedmill.serve.pipeline.stages import Source, SourceConfig, above
 from feedmill.serve.retrieval.index import VectorIndex, VectorIndexConfig
@@ -35,6 +36,7 @@ class TwoTowerSource(Source):
     """The user's vector against an index of the items' vectors. Users whom the model does not know get nothing."""
 
     name: ClassVar[str] = "two_tower"
+    in_memory: ClassVar[bool] = True
 
     def __init__(
         self, catalog: Catalog, state: StateReader, two_tower: TwoTower, config: TwoTowerConfig | None = None
@@ -67,8 +69,22 @@ class TwoTowerSource(Source):
         if not query.any():
             return Retrieved.nothing()
         items, products = self._index.search(query, _OVERSAMPLING * self.config.limit)
-        order = unseen_first(self._state, request, items)[: self.config.limit]
+        order = unseen_first(self._state, request, items, self.config.limit)
         return Retrieved.of(items[order], products[order])
+
+    def near(self, item: int, count: int) -> tuple[Int32s, Float32s]:
+        """int32 [k], float32 [k]: the items whose vectors lie in the direction of this one's, and their cosines.
+
+        Nothing for an item that the model does not know.
+        """
+        query = self._model.item_vectors(np.array([item], np.int32))[0]
+        if not query.any():
+            return np.empty(0, np.int32), np.empty(0, np.float32)
+        # The index goes by inner products, which favour long vectors: what many like, more than what is alike.
+        items, products = self._index.search(query, _OVERSAMPLING * count)
+        cosines = products / (np.linalg.norm(query) * np.linalg.norm(self._model.item_vectors(items), axis=1))
+        order = np.argsort(-cosines, kind="stable")[:count]
+        return items[order], cosines[order]
 
     def why(self, request: HydratedRequest, item: int, evidence: int) -> str:
         return "close to what you have been watching"

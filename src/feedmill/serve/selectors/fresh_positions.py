@@ -49,29 +49,31 @@ class FreshPositionsSelector(Selector):
         config = self.config
         generator = request.generator(self.name)
         count = min(request.limit, len(candidates))
-        free = np.ones(len(candidates), np.bool_)
-        new = np.zeros(len(candidates), np.bool_)
+        new: list[int] = []
         if config.source in candidates.sources:
-            new = candidates.named[:, candidates.sources.index(config.source)] & ~candidates.repeated
-        chosen = np.empty(count, np.intp)
+            named = candidates.named[:, candidates.sources.index(config.source)]
+            new = np.flatnonzero(named & ~candidates.repeated).tolist()
+        chosen: list[int] = []
         probabilities = np.full(count, np.nan, np.float32)
+        taken: set[int] = set()
         following = 0
         for position in range(count):
             since_first = position + 1 - config.first
             set_aside = since_first >= 0 and since_first % config.every == 0
-            eligible = np.flatnonzero(new & free) if set_aside else ()
-            if len(eligible):
+            eligible = [row for row in new if row not in taken] if set_aside else []
+            if eligible:
                 chances = _chances(candidates.scores[eligible].astype(np.float64), config.temperature)
-                drawn = int(generator.choice(len(eligible), p=chances))
-                row = int(eligible[drawn])
+                cumulative = np.cumsum(chances)
+                drawn = int(np.searchsorted(cumulative / cumulative[-1], generator.random(), side="right"))
+                row = eligible[drawn]
                 probabilities[position] = chances[drawn]
             else:
-                while not free[following]:
+                while following in taken:
                     following += 1
                 row = following
-            chosen[position] = row
-            free[row] = False
-        return Slate(chosen, probabilities)
+            chosen.append(row)
+            taken.add(row)
+        return Slate(np.array(chosen, np.intp), probabilities)
 
 
 def _chances(

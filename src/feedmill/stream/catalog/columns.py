@@ -60,6 +60,14 @@ class _Columns:
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         return self._arrays[name]
 
+    def first(self, count: int, name: str) -> npt.NDArray[Any]:
+        """The first rows of a column.
+
+        The count is taken before the array is: beside a writer, an array that was there before its rows were counted
+        may be one that has been outgrown, and have fewer.
+        """
+        return self._arrays[name][:count]
+
     def clear(self, row: int, keep: str) -> None:
         """Give a row its first values again, in all columns but one."""
         for name, fill in self._fills.items():
@@ -75,7 +83,11 @@ class _Columns:
 
 
 class ItemColumns:
-    """Every item that a record has named; all arrays have a row an ordinal, `len(self)` rows."""
+    """Every item that a record has named; all arrays have a row an ordinal, `len(self)` rows.
+
+    Threads may read beside one writer. A column that is read later may have more rows than one that was read before,
+    never fewer.
+    """
 
     def __init__(self) -> None:
         self.ids = Ids()
@@ -95,37 +107,37 @@ class ItemColumns:
     @property
     def keys(self) -> UInt64s:
         """uint64 [n]: `hash_id` of each item's id."""
-        return self._columns["keys"][: len(self)]
+        return self._columns.first(len(self), "keys")
 
     @property
     def authors(self) -> UInt64s:
         """uint64 [n]: the key of each item's author, 0 where unknown."""
-        return self._columns["authors"][: len(self)]
+        return self._columns.first(len(self), "authors")
 
     @property
     def categories(self) -> UInt64s:
         """uint64 [n]: the key of each item's first category, else of its first tag, 0 where it has neither."""
-        return self._columns["categories"][: len(self)]
+        return self._columns.first(len(self), "categories")
 
     @property
     def created_at(self) -> Int64s:
         """int64 [n]: UTC milliseconds, LONG_AGO where unknown."""
-        return self._columns["created_at"][: len(self)]
+        return self._columns.first(len(self), "created_at")
 
     @property
     def expires_at(self) -> Int64s:
         """int64 [n]: UTC milliseconds, NEVER where the item does not expire."""
-        return self._columns["expires_at"][: len(self)]
+        return self._columns.first(len(self), "expires_at")
 
     @property
     def servable(self) -> npt.NDArray[np.bool_]:
         """bool [n]: described by a record, visible and not deleted."""
-        return self._columns["servable"][: len(self)]
+        return self._columns.first(len(self), "servable")
 
     @property
     def restricted(self) -> npt.NDArray[np.bool_]:
         """bool [n]: has an audience, see `audience`."""
-        return self._columns["restricted"][: len(self)]
+        return self._columns.first(len(self), "restricted")
 
     def audience(self, ordinal: int) -> Audience | None:
         """Who may see the item; None is everybody."""
@@ -166,6 +178,8 @@ class ItemColumns:
 
     def _describe(self, ordinal: int, item: Item | None) -> None:
         columns = self._columns
+        # Until all of it is said: who reads beside the writer must not find an item without the audience it has.
+        columns["servable"][ordinal] = False
         self._audiences.pop(ordinal, None)
         if item is None:
             self._bodies[ordinal] = None
@@ -178,10 +192,10 @@ class ItemColumns:
         columns["categories"][ordinal] = self._tags[ordinal][0] if self._tags[ordinal] else 0
         columns["created_at"][ordinal] = LONG_AGO if item.created_at is None else item.created_at
         columns["expires_at"][ordinal] = NEVER if item.expires_at is None else item.expires_at
-        columns["servable"][ordinal] = item.visible
-        columns["restricted"][ordinal] = item.audience is not None
         if item.audience is not None:
             self._audiences[ordinal] = item.audience
+        columns["restricted"][ordinal] = item.audience is not None
+        columns["servable"][ordinal] = item.visible
 
 
 class UserColumns:
@@ -195,7 +209,7 @@ class UserColumns:
     @property
     def keys(self) -> UInt64s:
         """uint64 [n]: `hash_id` of each user's id."""
-        return self._columns["keys"][: len(self)]
+        return self._columns.first(len(self), "keys")
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -42,6 +42,14 @@ class Log(Protocol):
         """Up to `limit` records from `position` on, and the position after them. At the end: none, same position."""
         ...
 
+    def find(self, event_ids: Sequence[str]) -> list[Record | None]:
+        """The record with each of these event ids; None where the log has none, or the id is empty.
+
+        A record is found as soon as its append has returned. Safe to call beside appends; waits for the commit that is
+        under way.
+        """
+        ...
+
     def end(self) -> int:
         """The position after the last durable record."""
         ...

@@ -98,6 +98,23 @@ class SqliteLog:
             raise InvalidArgument(f"position {position}: {self.path} ends at {end}; the position is of another log")
         return records, position
 
+    def find(self, event_ids: Sequence[str]) -> list[Record | None]:
+        """As `Log.find`. About 40 us for one record, 5 us each for a hundred.
+
+        Only the writer can: it alone knows at which position each event id stands. Raises StorageError on a log that
+        was opened for reading, InvalidRecord for an id that UTF-8 cannot hold.
+        """
+        if self._writer is None:
+            raise StorageError(
+                f"{self.path}: cannot find records by event id: the log was opened for reading, and only its writer"
+                " knows where they stand; ask the process that writes, or read the log from the beginning"
+            )
+        ids = list(event_ids)
+        keys = self._keys(ids)
+        with self._writing:
+            self._check_open()
+            return self._writer.find(ids, keys)
+
     def end(self) -> int:
         with self._reading:
             self._check_open()
@@ -120,13 +137,17 @@ class SqliteLog:
     def _prepare(self, records: Sequence[Record]) -> Pending:
         payloads = encode_payloads(records)
         ids = [record.event_id for record in records]
+        return Pending(ids, self._keys(ids), payloads)
+
+    def _keys(self, ids: Sequence[str]) -> UInt64s:
+        """uint64 [n]: the key of each event id, 0 where it is empty."""
         try:
             keys = self._hash_ids(ids)
         except UnicodeError as error:
             raise InvalidRecord("event_id", f"is not text that UTF-8 can hold: {error}") from error
         if "" in ids:
             keys = np.where([event_id != "" for event_id in ids], keys, np.uint64(0))
-        return Pending(ids, keys, payloads)
+        return keys
 
     def _fetch(self, position: int, limit: int) -> list[bytes]:
         with self._reading:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from feedmill.domain.errors import FeedmillError, StorageError
 from feedmill.domain.ids import UInt64s
+from feedmill.domain.records import Record
 from feedmill.stream.log.database import last_position, open_for_writing, read_identity, storage_errors
 from feedmill.stream.log.keys import KeyIndex
 from feedmill.stream.log.lock import WriterLock
@@ -85,6 +86,19 @@ class LogWriter:
                 pending.error = StorageError(f"{self._path}: the append was interrupted ({error!r}); repeat it")
             raise
 
+    def find(self, ids: Sequence[str], keys: UInt64s) -> list[Record | None]:
+        """The record with each of these event ids, whose keys are uint64 [n]; None where there is none."""
+        if self._unsure:
+            self._catch_up()
+        found: list[Record | None] = [None] * len(ids)
+        probes, positions = self._keys.find(keys)
+        stored = self._records(positions)
+        for probe, position in zip(probes.tolist(), positions.tolist(), strict=True):
+            record = stored.get(position)
+            if record is not None and ids[probe] and record.event_id == ids[probe]:
+                found[probe] = record
+        return found
+
     def close(self) -> None:
         self._keys.close()
         self._database.close()
@@ -129,9 +143,10 @@ class LogWriter:
         duplicates = np.zeros(len(keys), dtype=np.bool_)
         probes, positions = self._keys.find(keys)
         if len(probes):
-            stored = self._event_ids(positions)
+            stored = self._records(positions)
             for probe, position in zip(probes.tolist(), positions.tolist(), strict=True):
-                if stored.get(position) == ids[probe]:
+                record = stored.get(position)
+                if record is not None and record.event_id == ids[probe]:
                     duplicates[probe] = True
         unknown = np.flatnonzero((keys != 0) & ~duplicates)
         ordered = np.sort(keys[unknown])
@@ -142,17 +157,17 @@ class LogWriter:
                 seen.add(ids[index])
         return duplicates
 
-    def _event_ids(self, positions: Positions) -> dict[int, str]:
+    def _records(self, positions: Positions) -> dict[int, Record]:
+        """The records at these positions."""
         wanted = np.unique(positions).tolist()
         question = f"SELECT position, payload FROM records WHERE position IN ({', '.join('?' * _LOOKUP_ROWS)})"
-        found: dict[int, str] = {}
+        found: dict[int, Record] = {}
         for start in range(0, len(wanted), _LOOKUP_ROWS):
             some = wanted[start : start + _LOOKUP_ROWS]
-            with storage_errors(self._path, "look for duplicates"):
+            with storage_errors(self._path, "look up records"):
                 rows = self._database.execute(question, some + [0] * (_LOOKUP_ROWS - len(some))).fetchall()
             at = [row[0] for row in rows]
-            records = decode_payloads(self._path, [row[1] for row in rows], at)
-            found.update(zip(at, (record.event_id for record in records), strict=True))
+            found.update(zip(at, decode_payloads(self._path, [row[1] for row in rows], at), strict=True))
         return found
 
     def _write(self, keys: UInt64s, payloads: list[bytes]) -> None:

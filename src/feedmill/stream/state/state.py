@@ -158,8 +158,11 @@ class State:
         return partners[best], scores[best]
 
     def popularity(self, now: int) -> Float32s:
-        """float32 [items]: likes of each item, decayed as the configuration says. Cost: linear in the items."""
-        return self.native.popularity(now)
+        """float32 [items]: likes of each item, decayed as the configuration says. Cost: linear in the items.
+
+        As of the log's end where that is earlier: the order is the same, and the numbers of an old log do not vanish.
+        """
+        return self.native.popularity(min(now, self.watermark))
 
     def impressions(self, items: Int32s) -> npt.NDArray[np.uint32]:
         """uint32 [n]: how often each item has been shown, to anyone."""

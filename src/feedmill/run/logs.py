@@ -16,7 +16,7 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNI
 
 
 def open_log() -> Any:
-    """The logger of a command. Raises ConfigError for a level that there is not."""
+    """The logger of a process. Raises ConfigError for a level that there is not."""
     level = os.environ.get(VARIABLE, "info")
     if level.lower() not in LEVELS:
         raise ConfigError(f"{VARIABLE}: must be one of {', '.join(LEVELS)}, not {level!r}")
@@ -24,7 +24,10 @@ def open_log() -> Any:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            # Others print the variables of every frame, users' data among them.
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level.lower()]),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),

@@ -1,0 +1,180 @@
+"""The follower: a copy of the parameters that keeps up with a trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from feedmill.domain.errors import HomeError, InvalidArgument, SnapshotError
+from feedmill.learn.parameters import Parameters
+from feedmill.learn.sync.protocol import Channel, Delta, Head, config_digest
+from feedmill.learn.training.snapshots import Snapshots
+
+MOST_REFUSED = 20
+"""Reasons that are kept."""
+
+
+class _Place(NamedTuple):
+    """How far a copy has come; of no epoch before the first delta or head that it agrees with."""
+
+    step: int
+    position: int
+    at: int = 0
+    epoch: int = 0
+    sequence: int = 0
+
+
+class _Copy:
+    def __init__(self, parameters: Parameters, step: int, position: int) -> None:
+        self.parameters = parameters
+        self.place = _Place(step, position)
+
+
+class Follower:
+    """Parameters as of the newest snapshot and the deltas after it.
+
+    One thread polls; others may read meanwhile. What is read is never half of a delta's rows or of its network. Where
+    a delta is missing or damaged, or the trainer has begun a new epoch, another copy is made aside from the newest
+    snapshot and takes the place of this one when it is complete: that costs the memory of two for a while.
+    """
+
+    def __init__(
+        self, channel: Channel, snapshots: Snapshots, make: Callable[[], Parameters], digest: bytes
+    ) -> None:  # fmt: skip
+        """Loads the newest snapshot that can be used; where there is none, parameters are initial ones.
+
+        `make` gives initial parameters; `digest` is of the configuration that the trainer must have too.
+        """
+        self._channel = channel
+        self._snapshots = snapshots
+        self._make = make
+        self._digest = digest
+        self.refused: list[str] = []
+        """Why snapshots, deltas or a whole channel could not be used, the latest last."""
+        self._stuck: tuple[int, int] | None = None
+        """Epoch and newest snapshot from which the head was not reached: trying again would not help."""
+        self._copy = self._from_newest_snapshot()
+
+    @property
+    def parameters(self) -> Parameters:
+        """The present ones: another object after a reload."""
+        return self._copy.parameters
+
+    @property
+    def step(self) -> int:
+        return self._copy.place.step
+
+    @property
+    def position(self) -> int:
+        """How far the log has been learned."""
+        return self._copy.place.position
+
+    def age_ms(self, now: int) -> int | None:
+        """For how long, at most, something has been received that is not learned; None where it is not known."""
+        at = self._copy.place.at
+        return max(0, now - at) if at else None
+
+    def poll(self) -> bool:
+        """Apply what is new; whether there was anything. Cheap where there is not.
+
+        What cannot be used is named in `refused`, and the copy stays as it was.
+        """
+        head = self._channel.head()
+        if head is None:
+            return False
+        place = self._copy.place
+        if (place.epoch, place.sequence) == (head.epoch, head.sequence):
+            self._copy.place = place._replace(at=max(place.at, head.at))
+            return False
+        if not self._fits(head):
+            return False
+        if place.epoch == head.epoch:
+            # Where the next is gone, snapshots have gone past this copy, and there is nothing to refuse.
+            following = head.epoch, place.sequence + 1
+            if following in self._channel.kept() and self._catch_up(self._copy, head):
+                return True
+        return self._start_again(head) or self._copy.place != place
+
+    def _fits(self, head: Head) -> bool:
+        if head.config != config_digest(self._digest):
+            self._refuse(
+                f"epoch {head.epoch}: published by a trainer with another configuration of features, objectives or"
+                " models; restart both with the same"
+            )
+            return False
+        if head.registry != self._copy.parameters.registry_digest:
+            self._refuse(f"epoch {head.epoch}: published by a trainer with other slots; restart both on one home")
+            return False
+        return True
+
+    def _start_again(self, head: Head) -> bool:
+        """Go on from the newest snapshot; whether that has made the present copy another one."""
+        place = self._copy.place
+        attempt = head.epoch, max([0, *self._snapshots.steps()])
+        if attempt == self._stuck:
+            return False
+        # A copy that no delta has changed yet need not be made again, if its snapshot still counts.
+        if (place.epoch, place.step) == (0, attempt[1]) and self._catch_up(self._copy, head):
+            return True
+        copy = self._from_newest_snapshot()
+        reached = self._catch_up(copy, head)
+        self._stuck = None if reached else attempt
+        # After a rollback the head may be of an earlier step; what falls short of it must at least be newer.
+        if reached or copy.place.step > self._copy.place.step:
+            self._copy = copy
+            return True
+        return False
+
+    def _catch_up(self, copy: _Copy, head: Head) -> bool:
+        """Apply the deltas up to the head; False where one cannot be used, with those before it applied."""
+        try:
+            for sequence in self._needed(copy.place, head):
+                self._apply(copy, self._channel.read(head.epoch, sequence))
+        except (SnapshotError, HomeError, InvalidArgument) as error:
+            self._refuse(str(error))
+            return False
+        copy.place = copy.place._replace(epoch=head.epoch, sequence=head.sequence, at=max(copy.place.at, head.at))
+        return True
+
+    def _needed(self, place: _Place, head: Head) -> range:
+        """Numbers of the deltas that bring a copy to the head."""
+        if place.epoch == head.epoch:
+            return range(place.sequence + 1, head.sequence + 1)
+        if place.step >= head.step:
+            return range(0)
+        # Backwards, so that nothing depends on deltas that the snapshot covers, damaged or removed as they may be.
+        sequence = head.sequence
+        while (header := self._channel.read(head.epoch, sequence).header).since > place.step:
+            if sequence == 1:
+                raise SnapshotError(
+                    f"epoch {head.epoch}: goes on from the snapshot of step {header.base}, which cannot be used or is"
+                    f" gone; the newest that can be is of step {place.step}"
+                )
+            sequence -= 1
+        return range(sequence, head.sequence + 1)
+
+    def _apply(self, copy: _Copy, delta: Delta) -> None:
+        header, place = delta.header, copy.place
+        what = f"delta {header.sequence} of epoch {header.epoch}"
+        if (header.config, header.registry) != (config_digest(self._digest), copy.parameters.registry_digest):
+            raise SnapshotError(f"{what}: of another configuration")
+        if header.since > place.step:
+            raise SnapshotError(f"{what}: goes on from step {header.since}, and the newest snapshot is of {place.step}")
+        copy.parameters.put(delta.rows, delta.dense, now=header.published_at)
+        copy.place = _Place(header.step, header.position, header.received, header.epoch, header.sequence)
+
+    def _from_newest_snapshot(self) -> _Copy:
+        for step in reversed(self._snapshots.steps()):
+            parameters = self._make()
+            try:
+                manifest = self._snapshots.manifest(self._digest, step)
+                parameters.load(self._snapshots.path(step))
+            except (SnapshotError, HomeError) as error:
+                self._refuse(str(error))
+                continue
+            return _Copy(parameters, manifest.step, manifest.position)
+        return _Copy(self._make(), 0, 0)
+
+    def _refuse(self, reason: str) -> None:
+        if reason not in self.refused:
+            self.refused = [*self.refused, reason][-MOST_REFUSED:]

@@ -1,0 +1,153 @@
+"""The publisher: what a trainer has learned, made known to those who serve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from feedmill.domain.clock import Clock
+from feedmill.domain.errors import StorageError
+from feedmill.learn.sync.config import SyncConfig
+from feedmill.learn.sync.protocol import Channel, Delta, Head, Header, config_digest
+from feedmill.learn.training.trainer import Trainer
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What followers can have: the next delta has what is newer."""
+
+    sequence: int
+    step: int
+    version: int
+    """Of the table."""
+    dense_step: int
+
+
+class Publisher:
+    """Publishes rows that were touched, and from time to time all dense parameters.
+
+    A new publisher is a new epoch. Its first delta has everything that was learned after the snapshot that the trainer
+    went on from. What cannot be published is kept for the next attempt: `last_error` says why.
+    """
+
+    def __init__(self, channel: Channel, trainer: Trainer, clock: Clock, config: SyncConfig | None = None) -> None:
+        """`trainer` as it was restored: with the steps of its journal executed, and none after them."""
+        self._channel = channel
+        self._parameters = trainer.learner.parameters
+        self._clock = clock
+        self._config = config or SyncConfig()
+        self._digest = config_digest(trainer.learner.digest)
+        head = channel.head()
+        self._former = channel.kept()
+        """Deltas of earlier epochs."""
+        self.epoch = 1 + max([head.epoch if head else 0, *(epoch for epoch, _ in self._former)])
+        self.last_error: str | None = None
+        """Why the last attempt failed; None when it did not."""
+        self._base = trainer.snapshot_step
+        self._step, self._position, self._received = trainer.step, trainer.position, 0
+        self._sent = _Sent(0, trainer.snapshot_step, trainer.snapshot_version, -1)
+        self._steps: list[tuple[int, int]] = []
+        """Number and step of the deltas that are kept."""
+        self._covered = 0
+        self._sparse_at: int | None = None
+        self._dense_at: int | None = None
+        self._beat_at: int | None = None
+
+    def after_step(self, step: int, position: int, received: int) -> None:
+        """Publish what is due. Everything received until `received` (UTC milliseconds) is learned."""
+        self._step, self._position, self._received = step, position, max(self._received, received)
+        self._publish()
+
+    def beat(self) -> None:
+        """To be called while there is nothing to learn: publish what is due, or say that all is up to date."""
+        self._publish()
+        now = self._clock.now()
+        if not self._is_behind() and _passed(self._beat_at, now, self._config.beat_seconds):
+            self._received = max(self._received, now)
+            try:
+                self._announce(self._sent.sequence)
+                self._beat_at = now
+            except StorageError as error:
+                self.last_error = str(error)
+
+    def flush(self) -> None:
+        """Publish everything that is not published yet, due or not."""
+        self._sparse_at = self._dense_at = None
+        self._publish()
+
+    def covered(self, step: int) -> None:
+        """A snapshot of that step is there: remove the deltas that nobody needs any more.
+
+        Those up to the snapshot before it: a follower that lags a little need not load the newest, and one that cannot
+        use the newest can go on from the one before.
+        """
+        unneeded = [each for each in self._steps if each[1] <= self._covered]
+        self._covered = step
+        try:
+            for each in unneeded:
+                self._channel.remove(self.epoch, each[0])
+                self._steps.remove(each)
+        except StorageError as error:
+            self.last_error = str(error)
+
+    def _is_behind(self) -> bool:
+        return self._sent.sequence == 0 or self._step != min(self._sent.step, self._sent.dense_step)
+
+    def _publish(self) -> None:
+        now = self._clock.now()
+        if not self._is_behind() or not _passed(self._sparse_at, now, self._config.sparse_seconds):
+            return
+        dense_due = self._sent.dense_step != self._step and _passed(self._dense_at, now, self._config.dense_seconds)
+        if self._sent.sequence and self._sent.step == self._step and not dense_due:
+            return
+        try:
+            self._send(now, dense_due)
+        except StorageError as error:
+            self.last_error = str(error)
+
+    def _send(self, now: int, dense_due: bool) -> None:
+        sent, parameters = self._sent, self._parameters
+        version = parameters.table.version
+        header = Header(
+            epoch=self.epoch,
+            sequence=sent.sequence + 1,
+            config=self._digest,
+            registry=parameters.registry_digest,
+            base=self._base,
+            since=sent.step,
+            step=self._step,
+            position=self._position,
+            received=self._received,
+            published_at=now,
+        )
+        dense = parameters.dense() if dense_due else None
+        self._channel.publish(Delta(header, parameters.touched(sent.version), dense))
+        self._announce(header.sequence)
+        self.last_error = None
+        self._sent = replace(sent, sequence=header.sequence, step=self._step, version=version)
+        self._steps.append((header.sequence, self._step))
+        self._sparse_at = now
+        if dense_due:
+            self._sent = replace(self._sent, dense_step=self._step)
+            self._dense_at = now
+        while self._former:
+            self._channel.remove(*self._former[-1])
+            self._former.pop()
+
+    def _announce(self, sequence: int) -> None:
+        parameters = self._parameters
+        self._channel.announce(
+            Head(
+                epoch=self.epoch,
+                sequence=sequence,
+                config=self._digest,
+                registry=parameters.registry_digest,
+                step=self._step,
+                position=self._position,
+                at=self._received,
+            )
+        )
+
+
+def _passed(last: int | None, now: int, seconds: float) -> bool:
+    """Whether so much time has passed, or the clock was set back."""
+    return last is None or not 0 <= now - last < seconds * 1000

@@ -1,0 +1,85 @@
+"""A home, looked at from outside: also while a server has it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import msgspec
+
+from feedmill.domain.clock import Clock
+from feedmill.learn.sync.files import FileChannel
+from feedmill.measure.monitoring.worth import Worth
+from feedmill.run.config import Config
+from feedmill.run.home import Home
+from feedmill.run.local.worth import Report, WorthMonitor
+from feedmill.stream.catalog.store import CatalogStore
+from feedmill.stream.files import atomic_write
+from feedmill.stream.log.sqlite import SqliteLog
+
+
+class ServerInfo(msgspec.Struct, frozen=True):
+    """Where a server listens."""
+
+    url: str
+    pid: int
+    started_at: int
+    """UTC milliseconds."""
+
+
+class ParametersInfo(msgspec.Struct, frozen=True):
+    """How far the trainer has come."""
+
+    step: int
+    position: int
+    """The log position up to which it has learned."""
+    age_seconds: float | None
+    """Since it last said that it had learned what there was to learn."""
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """How a home is."""
+
+    records: int
+    items: int
+    users: int
+    server: ServerInfo | None
+    parameters: ParametersInfo | None
+    worth: Worth
+
+
+def look_at(home: Home, config: Config, clock: Clock, report: Report = lambda position, end: None) -> Overview:
+    """Look at a home without changing it. Cost: about 5 microseconds for each record since a server last counted."""
+    monitor = WorthMonitor(home, config)
+    records = items = users = 0
+    if home.log.exists():
+        with contextlib.closing(SqliteLog(home.log, read_only=True)) as log:
+            monitor.catch_up(log, report)
+            records = log.end()
+    if home.catalog.exists():
+        with contextlib.closing(CatalogStore(home.catalog)) as catalog:
+            items, users = catalog.count_items(), catalog.count_users()
+    return Overview(records, items, users, read_server(home.server), _parameters(home.deltas, clock), monitor.worth())
+
+
+def write_server(path: Path, info: ServerInfo) -> None:
+    """Say where this process listens. Raises StorageError."""
+    atomic_write(path, msgspec.json.encode(info) + b"\n")
+
+
+def read_server(path: Path) -> ServerInfo | None:
+    """Where a server listens; None where none does, or the one that did is gone."""
+    try:
+        info = msgspec.json.decode(path.read_bytes(), type=ServerInfo)
+        os.kill(info.pid, 0)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return info
+
+
+def _parameters(deltas: Path, clock: Clock) -> ParametersInfo | None:
+    head = FileChannel(deltas).head() if deltas.is_dir() else None
+    if head is None:
+        return None
+    return ParametersInfo(head.step, head.position, max(0.0, (clock.now() - head.at) / 1000))
