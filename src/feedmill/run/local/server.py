@@ -32,6 +32,7 @@ from feedmill.run.logs import open_log
 
 _PATIENCE_SECONDS = 10.0
 """How long to wait for a home that a server which was killed a moment ago still seems to have."""
+_SWITCH_SECONDS = 0.0005
 
 
 def run(home: Home, listening: socket.socket, *, url: str, settings: Sequence[str], as_json: bool) -> int:
@@ -40,6 +41,9 @@ def run(home: Home, listening: socket.socket, *, url: str, settings: Sequence[st
     open_log()
     # More threads would make sums depend on the machine, and gain nothing on networks this small.
     torch.set_num_threads(1)
+    # A feed gives up the interpreter's lock at each native call, and would wait five milliseconds for it each time that
+    # another thread has work.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     clock = SystemClock()
     config = load_config(home.config, environment=os.environ, arguments=settings)
     live = Live(home, config, clock)
