@@ -10,7 +10,7 @@ from feedmill.domain.errors import InvalidRecord
 from feedmill.serve.session import (
     PageOfSession,
     Recent,
-    following_request_id,
+    digest_of,
     make_cursor,
     new_request_id,
     read_cursor,
@@ -45,10 +45,9 @@ def test_cursors_that_name_no_request_are_refused(text: str) -> None:
         read_cursor(text)
 
 
-def test_the_page_after_a_page_has_one_id_for_one_question() -> None:
-    assert following_request_id("a", 20, "feed") == following_request_id("a", 20, "feed")
-    others = {following_request_id("a", 20, "home"), following_request_id("b", 20, "feed"), following_request_id("a")}
-    assert len(others | {following_request_id("a", 20, "feed")}) == 4
+def test_a_question_has_one_digest_and_another_question_another() -> None:
+    assert digest_of(("a", 20, "feed")) == digest_of(("a", 20, "feed"))
+    assert len({digest_of(("a", 20, "feed")), digest_of(("a", 20, "home")), digest_of(("b", 20, "feed"))}) == 3
     assert new_request_id() != new_request_id()
 
 
@@ -69,8 +68,10 @@ def test_a_session_that_turns_in_a_circle_comes_to_an_end() -> None:
     assert shown_so_far(page, lambda request_id: page) == ("a",) * 500
 
 
-def test_only_the_last_pages_are_remembered() -> None:
-    recent: Recent[int] = Recent(2)
-    for number in range(3):
-        recent.put(str(number), number)
-    assert [recent.get(str(number)) for number in range(3)] == [None, 1, 2]
+def test_the_last_pages_are_remembered_as_many_as_their_items_allow() -> None:
+    recent: Recent[int] = Recent(most_items=45)
+    for number in range(4):
+        recent.put(str(number), number, 20)
+    assert [recent.get(str(number)) for number in range(4)] == [None, None, 2, 3]
+    recent.put("large", 9, 1_000)
+    assert [recent.get(name) for name in ("2", "3", "large")] == [None, None, 9]

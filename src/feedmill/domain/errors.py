@@ -3,6 +3,7 @@
     FeedmillError
     ├── ConfigError          a configuration that cannot be used
     ├── HomeError            a home directory that cannot be used
+    │   ├── HomeInUse            another process has it
     │   ├── HomeVersionError     written by a newer Feedmill
     │   └── StorageError         the disk is full, read-only or failing
     ├── InvalidRecord        a record that cannot be accepted; names the field
@@ -29,6 +30,10 @@ class ConfigError(FeedmillError):
 
 class HomeError(FeedmillError):
     """A home directory that cannot be used."""
+
+
+class HomeInUse(HomeError):
+    """A home, or a part of it, that another process has: it may be had when that has ended."""
 
 
 class HomeVersionError(HomeError):

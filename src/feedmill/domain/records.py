@@ -96,6 +96,10 @@ class Served(msgspec.Struct, frozen=True, omit_defaults=True, tag="served"):
     """Where the page is shorter than asked for or repeats what the user has seen: by how much."""
     traced: bool = False
     """Whether all candidates were kept beside the log."""
+    asked: str = ""
+    """A digest of what was asked for: the same request id with another question is another request."""
+    left_out: dict[str, str] = {}
+    """Of a ranking: the candidates that were not ranked, and why."""
 
 
 def served_event_id(request_id: str) -> str:

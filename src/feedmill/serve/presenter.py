@@ -8,7 +8,7 @@ import numpy as np
 
 from feedmill.serve.page import Explanation, Page, PageItem, sentence
 from feedmill.serve.pipeline.stages import Explained
-from feedmill.serve.pipeline.trace import Removal, Trace
+from feedmill.serve.pipeline.trace import Removal, Trace, seven_digits
 from feedmill.stream.catalog.columns import Catalog
 
 
@@ -55,7 +55,7 @@ class Presenter:
         row = int(trace.slate[place])
         candidates = trace.candidates
         item = int(candidates.items[row])
-        probability = float(trace.probabilities[place])
+        probability = seven_digits(trace.probabilities[place])
         repeated = bool(candidates.repeated[row])
         why = self._why(trace, row, explored=not np.isnan(probability))
         return PageItem(
@@ -64,7 +64,7 @@ class Presenter:
             title=self._title(item),
             sources=trace.sources(row),
             predictions=trace.predictions(row),
-            score=float(candidates.scores[row]),
+            score=seven_digits(candidates.scores[row]),
             probability=None if np.isnan(probability) else probability,
             why=f"{why}; you have seen it, and there is nothing new left" if repeated else why,
             repeated=repeated,

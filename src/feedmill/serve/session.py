@@ -1,8 +1,8 @@
 """Sessions: pages that follow each other, and in which nothing repeats.
 
 A page knows the page before it, in the log as in memory, so that a session survives a restart of the server. A cursor
-names the page that it follows. The page after it has a request id that is a function of the cursor and of what is asked
-with it: who asks twice gets the same page.
+names the page that it follows. The page after it has a request id that is a digest of the question, the cursor with it:
+who asks twice gets the same page.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def new_request_id() -> str:
     return uuid.uuid4().hex
 
 
-def following_request_id(previous: str, *asked: object) -> str:
-    """The request id of the page that follows `previous`, by what was asked with the cursor. 128 bits of BLAKE2b."""
-    return "~" + hashlib.blake2b(msgspec.msgpack.encode((previous, asked)), digest_size=16).hexdigest()
+def digest_of(question: object) -> str:
+    """32 hexadecimal digits that differ where two questions do: 128 bits of BLAKE2b."""
+    return hashlib.blake2b(msgspec.msgpack.encode(question), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +70,24 @@ class PageOfSession:
 
 
 class Recent(Generic[T]):
-    """The pages of the last requests by request id: at most `most`. One thread at a time uses it."""
+    """The pages of the last requests by request id, with at most so many items. One thread at a time uses it."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._pages: OrderedDict[str, T] = OrderedDict()
+    def __init__(self, most_items: int) -> None:
+        self._most_items = most_items
+        self._items = 0
+        self._pages: OrderedDict[str, tuple[T, int]] = OrderedDict()
 
     def get(self, request_id: str) -> T | None:
-        return self._pages.get(request_id)
+        page, _ = self._pages.get(request_id, (None, 0))
+        return page
 
-    def put(self, request_id: str, page: T) -> None:
-        self._pages[request_id] = page
-        if len(self._pages) > self._most:
-            self._pages.popitem(last=False)
+    def put(self, request_id: str, page: T, items: int) -> None:
+        """Remember a page that is not known yet."""
+        self._pages[request_id] = page, items
+        self._items += items
+        while self._items > self._most_items and len(self._pages) > 1:
+            _, (_, forgotten) = self._pages.popitem(last=False)
+            self._items -= forgotten
 
 
 def shown_so_far(last: PageOfSession, find: Callable[[str], PageOfSession | None]) -> tuple[str, ...]:

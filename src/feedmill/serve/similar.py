@@ -11,6 +11,7 @@ from feedmill.serve.pipeline.candidates import Retrieved, merge
 from feedmill.serve.pipeline.readers import Int32s, StateReader
 from feedmill.serve.pipeline.request import MAX_LIMIT
 from feedmill.serve.pipeline.stages import StageConfig, at_least
+from feedmill.serve.pipeline.trace import seven_digits
 from feedmill.serve.retrieval.popularity import Popularity
 from feedmill.serve.retrieval.postings import Postings
 from feedmill.serve.retrieval.tally import tally
@@ -58,6 +59,8 @@ class SimilarItem(msgspec.Struct, frozen=True, kw_only=True):
 class Similar:
     """Finds items like an item. Those with an audience are left out: it is not known who asks."""
 
+    name = "similar"
+
     def __init__(
         self,
         catalog: Catalog,
@@ -67,7 +70,8 @@ class Similar:
         two_tower: TwoTowerSource | None = None,
         config: SimilarConfig | None = None,
     ) -> None:
-        self._config = config or SimilarConfig()
+        """`two_tower` is refreshed by the feed that it is a source of."""
+        self.config = config or SimilarConfig()
         self._items = catalog.items
         self._state = state
         self._popularity = popularity
@@ -85,30 +89,26 @@ class Similar:
         item = self._items.ids.find(item_id)
         if item < 0 or self._items.encoded(item) is None:
             raise NotFound(f"item {item_id!r}: there is no item with this id; put it first")
-        depth = max(self._config.depth, limit)
-        leads, keys = self._leads(item, depth, now) if self._config.enabled else ({}, {})
+        depth = max(self.config.depth, limit)
+        leads, keys = self._leads(item, depth, now) if self.config.enabled else ({}, {})
         if not any(map(len, leads.values())):
             leads = {_POPULAR: self._eligible(item, self._popularity.best(2 * depth), now)}
         named = [Retrieved.of(found[:depth], np.zeros(min(len(found), depth))) for found in leads.values()]
-        merged = merge(named, {lead: getattr(self._config, lead, 1.0) for lead in leads})
+        merged = merge(named, {lead: getattr(self.config, lead, 1.0) for lead in leads})
         best = np.argsort(-merged.retrieval_scores, kind="stable")[:limit]
         return [
             SimilarItem(
                 item_id=self._items.ids.names[other],
                 title=self._title(other),
-                score=float(merged.retrieval_scores[row]),
+                score=seven_digits(merged.retrieval_scores[row]),
                 why=self._why(item, other, merged.sources[int(np.argmax(merged.named[row]))], keys.get(other, 0)),
             )
             for row, other in zip(best.tolist(), merged.items[best].tolist(), strict=True)
         ]
 
     def refresh(self, now: int) -> None:
-        """Bring up to date what is kept between requests, where that is due: O(items)."""
-        if not self._config.enabled:
-            return
+        """Bring the postings up to date, where that is due: O(items)."""
         self._postings.refresh(now)
-        if self._two_tower is not None:
-            self._two_tower.refresh(now)
 
     def _leads(self, item: int, depth: int, now: int) -> tuple[dict[str, Int32s], dict[int, int]]:
         """By lead, those that may be shown, best first; and the key that each of the sharing ones shares."""

@@ -10,6 +10,7 @@ import pytest
 
 from feedmill.domain.clock import DAY, HOUR, ManualClock
 from feedmill.domain.records import Item, Record
+from feedmill.measure.monitoring.arms import HoldoutConfig
 from feedmill.run.config import Config
 from feedmill.run.home import Home
 from feedmill.run.local.live import Live
@@ -36,11 +37,13 @@ def settled() -> FeedConfig:
 
 @pytest.fixture
 def open_live(tmp_path: Path, clock: ManualClock, settled: FeedConfig) -> Iterator[OpenLive]:
-    """`open_live(config, home=...)` starts an engine, by default on one home and without sources that can be late."""
+    """`open_live(config)` starts an engine on one home; by default without a holdout or a source that can be late."""
     with contextlib.ExitStack() as opened:
 
         def start(config: Config | None = None, *, home: Path = tmp_path / "home") -> Live:
-            live = Live(Home(home, clock=clock), config or Config(feed=settled), clock)
+            live = Live(
+                Home(home, clock=clock), config or Config(feed=settled, holdout=HoldoutConfig(share=0.0)), clock
+            )
             live.start()
             opened.callback(live.close)
             return live

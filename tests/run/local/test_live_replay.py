@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
 from feedmill.domain.batches import Features
-from feedmill.domain.clock import HOUR, MINUTE, ManualClock
+from feedmill.domain.clock import DAY, HOUR, MINUTE, ManualClock
 from feedmill.domain.errors import NotFound
 from feedmill.domain.ids import hash_id
 from feedmill.domain.records import Item, Record, Scalar, Served, User
@@ -22,12 +24,17 @@ from feedmill.learn.training.learner import Learner
 from feedmill.measure.monitoring.arms import HoldoutConfig
 from feedmill.run.config import Config
 from feedmill.run.engine import Engine
+from feedmill.run.home import Home
 from feedmill.run.local.answers import FeedRequest, RankRequest
 from feedmill.run.local.live import Live
 from feedmill.serve.feed_config import FeedConfig
 from feedmill.stream.features.pack import unpack
+from feedmill.stream.joiner import JoinConfig
+from feedmill.stream.log.protocol import Log
+from feedmill.stream.log.sqlite import SqliteLog
 from feedmill.stream.state.feedback import FeedbackReader
 from feedmill.stream.state.state import State, StateConfig
+from feedmill.testing.serving import Serving, serving
 
 ITEMS, USERS = 60, 25
 ACTIONS = ("like", "click", "skip", "view", "long_view", "share", "hide", "rating")
@@ -36,13 +43,14 @@ ACTIONS = ("like", "click", "skip", "view", "long_view", "share", "hide", "ratin
 class Fold:
     """A state of its own, folded from the log as far as it is asked to."""
 
-    def __init__(self, live: Live) -> None:
-        learning = live.config.learning()
+    def __init__(self, home: Home, config: Config, log: Log) -> None:
+        learning = config.learning()
         reader = FeedbackReader(learning.actions, learning.objectives)
-        self.state = State(StateConfig(learning.features, reader, seed=learning.training.seed))
-        parameters = Parameters(learning, SlotRegistry.load(live.home.slots), self.state.native.dense_columns)
+        seen = frozenset(learning.join.served_means_seen)
+        self.state = State(StateConfig(learning.features, reader, seen, learning.training.seed))
+        parameters = Parameters(learning, SlotRegistry.load(home.slots), self.state.native.dense_columns)
         self._view = parameters.ranker_schema.view
-        self._log = live.log
+        self._log = log
         self._position = 0
 
     def features(self, record: Record, served: Served) -> Features:
@@ -57,11 +65,9 @@ class Fold:
         return self.state.read(self._view, user, np.array(ordinals, dtype=np.int32), record.timestamp, record.context)
 
 
-def logged_pages(live: Live) -> list[tuple[Record, Served]]:
+def logged_pages(log: Log) -> list[tuple[Record, Served]]:
     """In the order of the states that they were made from."""
-    # What was answered a moment ago is in the log when a later post is.
-    live.submit([]).result(30)
-    records = live.log.read(0, live.log.end())[0]
+    records = log.read(0, log.end())[0]
     pages = [(record, record.body) for record in records if isinstance(record.body, Served)]
     return sorted(pages, key=lambda page: page[1].state_position)
 
@@ -74,18 +80,24 @@ def assert_same(found: Features, wanted: Features, what: str) -> None:
     assert found.dense.tobytes() == wanted.dense.tobytes(), what
 
 
-def check_pages(live: Live, afresh: int = 3) -> list[tuple[Record, Served]]:
+def check_log(home: Home, config: Config, log: Log, afresh: int = 3) -> list[tuple[Record, Served]]:
     """Every page with features in the log; some of them against a state that is folded for them alone."""
-    fold, pages = Fold(live), logged_pages(live)
+    fold, pages = Fold(home, config, log), logged_pages(log)
     ranked = [(record, served) for record, served in pages if served.features is not None and served.items]
     for number, (record, served) in enumerate(ranked):
         assert served.features is not None
         logged = unpack(served.features, len(served.items))
         what = f"{record.request_id} for {record.subject} at {served.state_position}"
         assert_same(logged, fold.features(record, served), what)
-        if afresh and number % (len(ranked) // afresh) == 0:
-            assert_same(logged, Fold(live).features(record, served), what)
+        if number % max(1, len(ranked) // afresh) == 0:
+            assert_same(logged, Fold(home, config, log).features(record, served), what)
     return pages
+
+
+def check_pages(live: Live) -> list[tuple[Record, Served]]:
+    # What was answered a moment ago is in the log when a later post is.
+    live.submit([]).result(30)
+    return check_log(live.home, live.config, live.log)
 
 
 class Applications:
@@ -124,10 +136,8 @@ class Applications:
                 case 4 if draw.random() < 0.3:
                     records.append(Record("retraction", now, user, action="delete"))
                 case 5:
-                    try:
+                    with contextlib.suppress(NotFound):
                         live.merge_item(item, {"tags": [f"t{draw.randrange(7)}"], "title": f"New {draw.random()}"})
-                    except NotFound:
-                        pass
                 case _:
                     action = draw.choice(ACTIONS)
                     value = draw.uniform(0, 5) if action in ("view", "rating") else None
@@ -187,7 +197,8 @@ def at_the_same_time(live: Live, clock: ManualClock, asked: int, seed: int) -> N
 
 @pytest.fixture
 def live(open_live: Callable[..., Live], settled: FeedConfig, items: Callable[[int], list[Record]]) -> Iterator[Live]:
-    opened = open_live(Config(feed=settled, holdout=HoldoutConfig(share=0.2)))
+    join = JoinConfig(served_means_seen=("home",))
+    opened = open_live(Config(feed=settled, join=join, holdout=HoldoutConfig(share=0.2)))
     opened.submit(items(ITEMS)).result(30)
     yield opened
     opened.close()
@@ -231,9 +242,65 @@ def test_they_are_after_a_restart_from_the_log_and_from_a_snapshot(
     assert len(check_pages(from_snapshot)) == 240
 
 
+def test_they_are_in_processes_of_which_two_are_killed(tmp_path: Path) -> None:
+    with serving(tmp_path / "home", "--set", "training.snapshot_steps=10") as served:
+        served.post("/v1/items", [{"item_id": f"i{n}", "tags": [f"t{n % 7}"]} for n in range(ITEMS)])
+        for killed in ("server", "trainer", None):
+            with ThreadPoolExecutor(3) as threads:
+                list(threads.map(lambda seed: use(served, seed), range(3)))
+            served.wait_until_learned()
+            if killed == "server" or killed == "trainer":
+                assert served.kill(killed)
+                served.wait_until_ready()
+    home = Home(tmp_path / "home", create=False)
+    with contextlib.closing(SqliteLog(home.log, read_only=True)) as log:
+        pages = check_log(home, Config(), log)
+    assert len(pages) == 360
+    assert len({served.parameters_step for _, served in pages}) > 3
+
+
+def use(served: Serving, seed: int) -> None:
+    """Forty pages for a user or another, and what they do in between."""
+    draw = random.Random(seed)
+    for _ in range(40):
+        user, item = f"u{draw.randrange(USERS)}", f"i{draw.randrange(ITEMS)}"
+        page = served.feed(user, f"limit={draw.randrange(1, 25)}")
+        shown = [
+            {"kind": "seen", "user_id": user, "item_id": one["item_id"], "request_id": page["request_id"]}
+            for one in page["items"]
+        ]
+        done = [
+            {"user_id": user, "item_id": one["item_id"], "action": draw.choice(ACTIONS[:6])}
+            for one in page["items"]
+            if draw.random() < 0.3
+        ]
+        served.post("/v1/events", shown + done)
+        method = draw.choice(["PUT", "PATCH", "PATCH", "GET"])
+        value = None if method == "GET" else {"tags": [f"t{draw.randrange(7)}"], "author_id": f"a{draw.randrange(5)}"}
+        assert served.ask(method, f"/v1/items/{item}", value).status == 200
+
+
+def test_they_are_on_a_log_that_ended_long_ago(live: Live, clock: ManualClock) -> None:
+    application = Applications(live, 7)
+    for _ in range(20):
+        application.send()
+    end = clock.now()
+    clock.advance(400 * DAY)
+    for _ in range(20):
+        application.ask()
+        clock.advance(MINUTE)
+    # Nobody has done anything since: the end of the log is the present.
+    assert {end - record.timestamp < 2 * HOUR for record, _ in check_pages(live)} == {True}
+    for _ in range(20):
+        application.send()
+        application.ask()
+    assert len(check_pages(live)) == 40
+
+
 def test_a_page_of_the_holdout_has_no_features_and_every_other_has(live: Live) -> None:
     arms = {f"u{number}": live.feed(FeedRequest(user_id=f"u{number}")).arm for number in range(100)}
-    for record, served in logged_pages(live):
+    live.submit([]).result(30)
+    for record, served in logged_pages(live.log):
         assert (served.features is None) == (arms[record.subject] == "popularity")
     assert {"popularity", "feedmill"} == set(arms.values())
 
@@ -252,7 +319,7 @@ def test_an_example_is_learned_from_the_features_that_ranked_it(live: Live, cloc
             Record("heartbeat", clock.now() + 11 * MINUTE),
         ]
     ).result(30)
-    ((record, served),) = logged_pages(live)
+    ((record, served),) = logged_pages(live.log)
     assert served.features is not None
     logged = unpack(served.features, 5).take(np.array([0]))
     learner = Learner(live.config.learning(), SlotRegistry.load(live.home.slots))
@@ -262,4 +329,4 @@ def test_an_example_is_learned_from_the_features_that_ranked_it(live: Live, cloc
     assert dict(zip(learner.config.objectives, examples.labels[row], strict=True))["click"] == 1.0
     # Which the fold would not make any more.
     late = msgspec.structs.replace(served, items=served.items[:1], state_position=live.log.end())
-    assert Fold(live).features(record, late).dense.tobytes() != logged.dense.tobytes()
+    assert Fold(live.home, live.config, live.log).features(record, late).dense.tobytes() != logged.dense.tobytes()

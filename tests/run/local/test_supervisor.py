@@ -100,7 +100,7 @@ signal.signal(signal.SIGTERM, end)
 
 
 def test_a_needed_process_that_cannot_start_ends_the_supervisor(tmp_path: Path) -> None:
-    with supervised(tmp_path, "sys.exit(1)", FOREVER, needed=True) as supervisor:
+    with supervised(tmp_path, "sys.exit(78)", FOREVER, needed=True) as supervisor:
         assert supervisor.wait(20) == 1
     assert len(pids(tmp_path)) == 1
     assert not any(lives(pid) for pid in pids(tmp_path, 1))

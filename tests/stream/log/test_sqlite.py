@@ -243,7 +243,7 @@ from feedmill.stream.log.sqlite import SqliteLog
 SqliteLog(Path(sys.argv[1]))
 """
     other = subprocess.run([sys.executable, "-c", program, str(log.path)], capture_output=True, text=True, check=False)
-    assert "HomeError" in other.stderr
+    assert "HomeInUse" in other.stderr
     log.close()
     SqliteLog(tmp_path / "log").close()
 

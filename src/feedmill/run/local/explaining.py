@@ -14,7 +14,10 @@ from feedmill.serve.page import Explanation, PageItem
 _NOT_TRACED = (
     "what else was considered was not kept: of a share of requests only all candidates are (serving.trace_share)"
 )
-_GONE = "what else was considered is not kept any more: it was for some days only (serving.trace_days)"
+_GONE = (
+    "what else was considered is not there any more: it is kept for some days (serving.trace_days), and lost where the"
+    " disk does not take it or the server is killed within a second"
+)
 
 
 class Titles(Protocol):

@@ -122,8 +122,8 @@ class Intake:
         records = [record for job in group for record in job.records]
         ingested = self._ingest.ingest(records)
         accepted = [record for record, answer in zip(records, ingested.answers, strict=True) if answer == "accepted"]
-        if accepted:
-            self._fold(accepted, ingested.position)
+        # Also where all was known: what an append that failed has left on the disk all the same is folded then.
+        self._fold(accepted, ingested.position)
         start = 0
         for job in group:
             end = start + len(job.records)

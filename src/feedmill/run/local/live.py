@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -19,7 +19,7 @@ import structlog
 
 from feedmill import __version__
 from feedmill.domain.clock import MINUTE, Clock
-from feedmill.domain.errors import FeedmillError, InvalidRecord, NotFound, Unavailable
+from feedmill.domain.errors import InvalidRecord, NotFound, Unavailable
 from feedmill.domain.records import Item, Record, Served, User, served_event_id
 from feedmill.domain.slots import SlotRegistry
 from feedmill.learn.parameters import Parameters
@@ -44,13 +44,12 @@ from feedmill.run.local.folded_state import FoldedState
 from feedmill.run.local.heartbeat import Heartbeat
 from feedmill.run.local.intake import Intake
 from feedmill.run.local.pages import Pages
-from feedmill.run.local.traces import Traces
+from feedmill.run.local.traces import Traces, open_store
 from feedmill.run.local.turns import Turns
 from feedmill.serve.feed import Feed, Models
 from feedmill.serve.feed_config import popularity_config
 from feedmill.serve.pipeline.meter import StageCounts
 from feedmill.serve.similar import SimilarItem
-from feedmill.serve.trace_store import TraceStore
 from feedmill.stream.ingest import Ingested
 from feedmill.stream.log.protocol import Log
 from feedmill.stream.validation import Validator, check_id
@@ -67,7 +66,10 @@ class Live:
     Every method but `status` raises Unavailable before that.
     """
 
-    def __init__(self, home: Home, config: Config, clock: Clock) -> None:
+    def __init__(
+        self, home: Home, config: Config, clock: Clock, on_failure: Callable[[BaseException], None] = lambda error: None
+    ) -> None:
+        """`on_failure` is told when the state cannot be trusted any more; every request is refused from then on."""
         self.home = home
         self.config = config
         self.clock = clock
@@ -77,6 +79,8 @@ class Live:
         self._started_at = clock.now()
         self._turns = Turns()
         self._resources = contextlib.ExitStack()
+        self._on_failure = on_failure
+        self._lifecycle = threading.Lock()
         self._stopping = threading.Event()
         self._log: Any = structlog.get_logger()
         self._heartbeat = Heartbeat(
@@ -84,29 +88,32 @@ class Live:
         )
         self.unlogged_pages = 0
         """Pages that were answered and did not reach the log."""
+        self.failures = 0
+        """How often something that is done beside requests has failed."""
+        self._failures: dict[str, str] = {}
 
     def start(self) -> None:
         """Open the home and fold what the log holds.
 
-        Raises HomeError while another process writes to the home, StorageError and HomeVersionError; it may be called
-        again then.
+        Raises HomeInUse while another process writes to the home (it may be called again then), StorageError,
+        HomeVersionError, and Unavailable where `close` was called meanwhile.
         """
-        try:
-            self._start()
-        except BaseException:
-            self._stopping.set()
-            self._resources.close()
-            self._stopping.clear()
-            raise
-        for refused in (*self._folded.refused, *self._follower.refused):
-            self._log.warning("not used", reason=refused)
-        self.starting = ""
+        with self._lifecycle:
+            try:
+                self._start()
+            except BaseException:
+                self._resources.close()
+                raise
+            for refused in self._folded.refused:
+                self._log.warning("not used", reason=refused)
+            self.starting = ""
 
     def close(self) -> None:
         """Answer what was taken in, and release the home."""
-        self.starting = self.starting or "stopped"
         self._stopping.set()
-        self._resources.close()
+        with self._lifecycle:
+            self.starting = self.starting or "stopped"
+            self._resources.close()
 
     def submit(self, records: Sequence[Record]) -> Future[Ingested]:
         """Take in valid records: when the future is done they are durable, and the next feed knows of them.
@@ -153,8 +160,9 @@ class Live:
     def feed(self, asked: FeedRequest) -> FeedPage:
         """A page for a user, known or not.
 
-        The same request id gives the same page, also after a restart; nothing repeats within a session. Raises
-        InvalidRecord naming the field, Conflict where the request id or the cursor is another user's.
+        The same request id gives the same page, also after a restart: a page that was asked for by a request id or a
+        cursor is in the log when it is answered, another one a moment later. Nothing repeats within a session. Raises
+        InvalidRecord naming the field, Conflict where the request id was another request or the cursor another user's.
         """
         self._require_started()
         return self._pages.feed(asked)
@@ -204,6 +212,11 @@ class Live:
         self._require_started()
         return self._feed.counts()
 
+    def popular_counts(self) -> dict[str, StageCounts]:
+        """`counts` of the popularity feed, which the holdout gets."""
+        self._require_started()
+        return self._popular.counts()
+
     @property
     def log(self) -> Log:
         """The log of the home."""
@@ -217,6 +230,7 @@ class Live:
         return self._traces.dropped
 
     def _start(self) -> None:
+        self._require_going_on()
         learning = self.config.learning()
         entrance = self._resources.enter_context(open_entrance(self.home, self.clock))
         self._entrance = entrance
@@ -224,6 +238,7 @@ class Live:
         snapshots = Snapshots(self.home.snapshots, self.config.training.keep_snapshots)
         self.starting = "reading the snapshot"
         self._folded.restore(snapshots)
+        self._require_going_on()
         registry = SlotRegistry.load(self.home.slots)
         dense_columns = self._folded.state.native.dense_columns
         self._follower = Follower(
@@ -233,10 +248,11 @@ class Live:
             learning.digest(),
         )
         self._follower.poll()
+        self._require_going_on()
         end = entrance.log.end()
         self._folded.catch_up(end, self._report_fold)
         self._open_pages()
-        self._intake = Intake(entrance.ingest, self._folded.fold)
+        self._intake = Intake(entrance.ingest, self._fold)
         self._resources.callback(self._intake.close)
         for work in (self._follow, self._keep_house):
             thread = threading.Thread(target=work, name=f"feedmill{work.__name__}", daemon=True)
@@ -250,8 +266,20 @@ class Live:
 
     def _report_fold(self, position: int, end: int) -> None:
         self.starting = f"folding the log, {position:,} of {end:,} records"
+        self._require_going_on()
+
+    def _require_going_on(self) -> None:
         if self._stopping.is_set():
-            raise Unavailable("stopped while folding the log")
+            raise Unavailable("stopped while it was starting")
+
+    def _fold(self, records: Sequence[Record], position: int) -> None:
+        """Fold what the log has accepted. One that fails half-way has left a state that no log would give."""
+        try:
+            self._folded.fold(records, position)
+        except BaseException as error:
+            self.starting = f"the state is broken ({type(error).__name__}: {error}); start the server again"
+            self._on_failure(error)
+            raise
 
     def _open_pages(self) -> None:
         state = self._folded.state
@@ -262,7 +290,7 @@ class Live:
         self._popular = popular
         self._resources.callback(self._feed.close)
         self._resources.callback(popular.close)
-        self._traces = Traces(TraceStore(self.home.traces), self.clock, self.config.serving.trace_days)
+        self._traces = Traces(open_store(self.home.traces), self.clock, self.config.serving.trace_days)
         self._resources.callback(self._traces.close)
         self._pages = Pages(
             feed=self._feed,
@@ -289,12 +317,18 @@ class Live:
             parameters_age_ms=follower.age_ms(self.clock.now()),
         )
 
-    def _keep_page(self, record: Record) -> None:
+    def _keep_page(self, record: Record) -> Future[Ingested] | None:
         """Put a page on its way into the log. One that is turned away is an answer all the same."""
         try:
-            self._intake.submit([record])
+            kept = self._intake.submit([record])
         except Unavailable:
             self.unlogged_pages += 1
+            return None
+        kept.add_done_callback(self._count_unlogged)
+        return kept
+
+    def _count_unlogged(self, kept: Future[Ingested]) -> None:
+        self.unlogged_pages += kept.exception() is not None
 
     def _logged(self, request_id: str) -> Record:
         # What was answered a moment ago may still be on its way: it is there when a later record is.
@@ -307,17 +341,32 @@ class Live:
 
     def _follow(self) -> None:
         """Apply new parameters as they come."""
+        told: list[str] = []
         while not self._stopping.wait(self.config.serving.delta_poll_seconds):
-            try:
-                self._follower.poll()
-            except FeedmillError as error:
-                self._log.warning("parameters could not be read; serving goes on with the last ones", reason=str(error))
+            self._attempt(self._follower.poll, "parameters could not be read; serving goes on with the last ones")
+            for refused in self._follower.refused:
+                if refused not in told:
+                    self._log.warning("not used", reason=refused)
+            told = list(self._follower.refused)
 
     def _keep_house(self) -> None:
         """What is done between requests, so that none waits for it."""
         while not self._stopping.wait(_HOUSEKEEPING_SECONDS):
-            self._refresh()
-            self._beat()
+            self._attempt(self._refresh, "what sources keep could not be brought up to date")
+            self._attempt(self._beat, "the log could not be told the time")
+
+    def _attempt(self, act: Callable[[], object], failing: str) -> None:
+        """What is done beside requests may fail, costs freshness then, and is tried again."""
+        try:
+            act()
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            if self._failures.get(failing) != reason:
+                self._log.warning(failing, reason=reason)
+            self._failures[failing] = reason
+            self.failures += 1
+        else:
+            self._failures.pop(failing, None)
 
     def _refresh(self) -> None:
         now = self._pages.present()
@@ -328,9 +377,8 @@ class Live:
         """Tell the log the time when nothing else does, as long as impressions wait for it to pass."""
         now = self.clock.now()
         if self._heartbeat.due(now, self._folded.state.watermark, self._folded.position):
-            with contextlib.suppress(FeedmillError, TimeoutError):
-                ingested = self._intake.submit([Record("heartbeat", now)]).result(_CHANGE_SECONDS)
-                self._heartbeat.appended(ingested.position)
+            ingested = self._intake.submit([Record("heartbeat", now)]).result(_CHANGE_SECONDS)
+            self._heartbeat.appended(ingested.position)
 
 
 _NOTHING = Freshness(state_position=0, parameters_step=0, parameters_position=0, parameters_age_ms=None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -19,16 +20,18 @@ from feedmill.run.local.turns import Turns
 from feedmill.serve.feed import Feed
 from feedmill.serve.page import Page, PageItem
 from feedmill.serve.pipeline.request import Request
+from feedmill.serve.ranked import LeftOut
 from feedmill.serve.session import (
     PageOfSession,
     Recent,
-    following_request_id,
+    digest_of,
     make_cursor,
     new_request_id,
     read_cursor,
     shown_so_far,
 )
 from feedmill.serve.stored_trace import StoredTrace
+from feedmill.stream.ingest import Ingested
 from feedmill.stream.validation import check_id, check_scalars
 
 MOST_ITEMS = 100
@@ -36,6 +39,7 @@ MOST_ITEMS = 100
 MOST_CANDIDATES = 1_000
 """Candidates of one ranking."""
 _MOST_EXCLUDED = 1_000
+_SETTLE_SECONDS = 1.0
 
 
 class Log(Protocol):
@@ -49,6 +53,7 @@ class _Remembered:
     page: FeedPage | RankedPage
     surface: str
     previous: str
+    asked: str
 
 
 class Pages:
@@ -62,7 +67,7 @@ class Pages:
         folded: FoldedState,
         turns: Turns,
         freshness: Callable[[], Freshness],
-        keep: Callable[[Record], None],
+        keep: Callable[[Record], Future[Ingested] | None],
         log: Log,
         traces: Traces,
         clock: Clock,
@@ -83,7 +88,7 @@ class Pages:
         self._serving = serving
         self._holdout = holdout
         self._policy_version = policy_version
-        self._recent: Recent[_Remembered] = Recent(serving.recent_pages)
+        self._recent: Recent[_Remembered] = Recent(serving.recent_items)
 
     def feed(self, asked: FeedRequest) -> FeedPage:
         """As `Live.feed`."""
@@ -94,12 +99,15 @@ class Pages:
         context = {**check_scalars("context", asked.context), "surface": surface}
         previous = read_cursor(asked.cursor) if asked.cursor else ""
         request_id = check_id("request_id", asked.request_id) if asked.request_id else ""
+        question = ("feed", user_id, previous, limit, surface, sorted(exclude), sorted(context.items()))
+        asked_for = digest_of(question)
         if previous and not request_id:
-            request_id = following_request_id(previous, limit, surface, sorted(exclude), sorted(context.items()))
+            request_id = f"~{asked_for}"
         # Who names a request may have named it before; an id of our own making is new.
-        known = self._known(request_id) if request_id else None
+        named = bool(request_id)
+        known = self._known(request_id) if named else None
         if known is not None:
-            return _same(known, FeedPage, user_id, surface)
+            return _same(known, FeedPage, asked_for)
         shown = self._shown(previous, user_id) if previous else ()
         request_id = request_id or new_request_id()
         arm = self._holdout.arm_of(user_id)
@@ -107,7 +115,7 @@ class Pages:
         with self._turns:
             meanwhile = self._recent.get(request_id)
             if meanwhile is not None:
-                return _same(meanwhile, FeedPage, user_id, surface)
+                return _same(meanwhile, FeedPage, asked_for)
             request = Request(
                 user_id=user_id,
                 now=self.present(),
@@ -131,8 +139,12 @@ class Pages:
                 freshness=freshness,
                 traced=self._is_traced(request_id),
             )
-            self._recent.put(request_id, _Remembered(answer, surface, previous))
-        self._log_page(request, page, freshness, {HOLDOUT: arm}, previous, answer.traced)
+            self._recent.put(request_id, _Remembered(answer, surface, previous, asked_for), len(answer.items))
+        kept = self._log_page(
+            request, page, freshness, arms={HOLDOUT: arm}, previous=previous, asked=asked_for, traced=answer.traced
+        )
+        if named:
+            _settle(kept)
         return answer
 
     def rank(self, asked: RankRequest) -> RankedPage:
@@ -146,14 +158,16 @@ class Pages:
             raise InvalidRecord("item_ids", "must name each item once")
         context = {**check_scalars("context", asked.context), "surface": surface}
         request_id = check_id("request_id", asked.request_id) if asked.request_id else ""
-        known = self._known(request_id) if request_id else None
+        asked_for = digest_of(("rank", user_id, item_ids, surface, sorted(context.items())))
+        named = bool(request_id)
+        known = self._known(request_id) if named else None
         if known is not None:
-            return _same(known, RankedPage, user_id, surface)
+            return _same(known, RankedPage, asked_for)
         request_id = request_id or new_request_id()
         with self._turns:
             meanwhile = self._recent.get(request_id)
             if meanwhile is not None:
-                return _same(meanwhile, RankedPage, user_id, surface)
+                return _same(meanwhile, RankedPage, asked_for)
             request = Request(
                 user_id=user_id,
                 now=self.present(),
@@ -171,8 +185,17 @@ class Pages:
                 left_out=ranked.left_out,
                 freshness=freshness,
             )
-            self._recent.put(request_id, _Remembered(answer, surface, ""))
-        self._log_page(request, ranked.page, freshness, {}, "", self._is_traced(request_id))
+            self._recent.put(request_id, _Remembered(answer, surface, "", asked_for), len(item_ids))
+        kept = self._log_page(
+            request,
+            ranked.page,
+            freshness,
+            asked=asked_for,
+            left_out={left.item_id: left.reason for left in ranked.left_out},
+            traced=self._is_traced(request_id),
+        )
+        if named:
+            _settle(kept)
         return answer
 
     def present(self) -> int:
@@ -224,10 +247,10 @@ class Pages:
                 request_id=record.request_id,
                 user_id=record.subject,
                 items=items,
-                left_out=(),
+                left_out=tuple(LeftOut(item_id, reason) for item_id, reason in served.left_out.items()),
                 freshness=freshness,
             )
-            return _Remembered(ranked, served.surface, served.previous)
+            return _Remembered(ranked, served.surface, served.previous, served.asked)
         page = FeedPage(
             request_id=record.request_id,
             user_id=record.subject,
@@ -239,7 +262,7 @@ class Pages:
             freshness=freshness,
             traced=served.traced,
         )
-        return _Remembered(page, served.surface, served.previous)
+        return _Remembered(page, served.surface, served.previous, served.asked)
 
     def title(self, item_id: str) -> str | None:
         """The title that an item has now, its id where it has none; None where there is no such item."""
@@ -268,15 +291,24 @@ class Pages:
         return hash_id(f"trace\0{request_id}") < self._serving.trace_share * 2.0**64
 
     def _log_page(
-        self, request: Request, page: Page, freshness: Freshness, arms: dict[str, str], previous: str, traced: bool
-    ) -> None:
-        """Put the page on its way into the log, and its trace beside it. The answer does not wait for either."""
+        self,
+        request: Request,
+        page: Page,
+        freshness: Freshness,
+        *,
+        asked: str,
+        traced: bool,
+        arms: Mapping[str, str] = {},
+        previous: str = "",
+        left_out: Mapping[str, str] = {},
+    ) -> Future[Ingested] | None:
+        """Put the page on its way into the log, and its trace beside it."""
         served = Served(
             items=page.served_items(),
             surface=request.surface,
             state_position=freshness.state_position,
             policy_version=self._policy_version,
-            arms=arms,
+            arms=dict(arms),
             features=page.packed_features(),
             previous=previous,
             parameters_step=freshness.parameters_step,
@@ -284,8 +316,10 @@ class Pages:
             limit=request.limit,
             note=page.note,
             traced=traced,
+            asked=asked,
+            left_out=dict(left_out),
         )
-        self._keep(
+        kept = self._keep(
             Record(
                 "served",
                 request.now,
@@ -299,20 +333,27 @@ class Pages:
         if traced:
             trace, catalog, whys = page.trace, self._folded.state.catalog, [item.why for item in page.items]
             self._traces.keep(request.request_id, self._clock.now(), lambda: StoredTrace.of(trace, catalog, whys))
+        return kept
 
 
 Answer = TypeVar("Answer", FeedPage, RankedPage)
 
 
-def _same(known: _Remembered, kind: type[Answer], user_id: str, surface: str) -> Answer:
+def _same(known: _Remembered, kind: type[Answer], asked: str) -> Answer:
     """The page that was answered before to the same request. Raises Conflict where it was another request."""
     page = known.page
-    if not isinstance(page, kind) or page.user_id != user_id or known.surface != surface:
+    if not isinstance(page, kind) or known.asked != asked:
         raise Conflict(
-            f"request_id: {page.request_id!r} was a request for the user {page.user_id!r} on the surface"
+            f"request_id: {page.request_id!r} was another request, for the user {page.user_id!r} on the surface"
             f" {known.surface!r}; give each request an id of its own"
         )
     return page
+
+
+def _settle(kept: Future[Ingested] | None) -> None:
+    """Wait until a page is in the log that may be asked for again; a disk that refuses does not cost the answer."""
+    if kept is not None:
+        wait([kept], _SETTLE_SECONDS)
 
 
 def _between(field: str, value: int, least: int, most: int) -> int:

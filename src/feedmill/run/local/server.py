@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import signal
 import socket
 import sys
 import threading
@@ -13,10 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import structlog
 import torch
 
 from feedmill.domain.clock import SystemClock
-from feedmill.domain.errors import FeedmillError, HomeError
+from feedmill.domain.errors import FeedmillError, Unavailable
 from feedmill.run.api.app import make_app
 from feedmill.run.api.serving import make_server
 from feedmill.run.config import load_config
@@ -24,14 +26,15 @@ from feedmill.run.home import Home
 from feedmill.run.local.lifeline import hold_on
 from feedmill.run.local.live import Live
 from feedmill.run.local.overview import ServerInfo, write_server
+from feedmill.run.local.patience import patiently
 from feedmill.run.local.serving import KEY
 from feedmill.run.local.supervisor import FAILED_AT_START, SOCKET, STARTED
 from feedmill.run.local.worth import WorthMonitor
 from feedmill.run.local.worth_metrics import WorthCollector
 from feedmill.run.logs import open_log
 
-_PATIENCE_SECONDS = 10.0
-"""How long to wait for a home that a server which was killed a moment ago still seems to have."""
+CRASHED = 70
+"""What the process exits with when it cannot trust its own state: the supervisor starts another."""
 _SWITCH_SECONDS = 0.0005
 
 
@@ -46,49 +49,51 @@ def run(home: Home, listening: socket.socket, *, url: str, settings: Sequence[st
     sys.setswitchinterval(_SWITCH_SECONDS)
     clock = SystemClock()
     config = load_config(home.config, environment=os.environ, arguments=settings)
-    live = Live(home, config, clock)
+    live = Live(home, config, clock, on_failure=_crash)
     monitor = WorthMonitor(home, config)
     app = make_app(
         live, api_key=os.environ.get(KEY) or None, config=config.api, collectors=[WorthCollector(monitor.worth)]
     )
     server = make_server(app, config.api)
-    failed: list[FeedmillError] = []
+    stopping = threading.Event()
+    failed: list[BaseException] = []
 
     def start() -> None:
         try:
-            _start_with_patience(live)
-        except FeedmillError as error:
+            patiently(live.start, stopping)
+            monitor.start(live.log)
+            write_server(home.server, ServerInfo(url, os.getpid(), clock.now()))
+        # Of every kind: a server that neither starts nor ends would be restarted by nobody.
+        except BaseException as error:
             failed.append(error)
             server.should_exit = True
             return
-        monitor.start(live.log)
         # What has been loaded stays: a collector that goes over all of it would hold up requests, to find nothing.
         gc.collect()
         gc.freeze()
-        write_server(home.server, ServerInfo(url, os.getpid(), clock.now()))
         _say_ready(url, time.monotonic() - began, live, as_json)
 
     starter = threading.Thread(target=start, name="feedmill-start", daemon=True)
+    # uvicorn raises the signal that has stopped it once more when it is done, and there is still something to do then.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: None)
     starter.start()
     server.run(sockets=[listening])
+    stopping.set()
     monitor.close()
     live.close()
-    if failed:
+    starter.join()
+    if failed and not isinstance(failed[0], Unavailable):
+        if not isinstance(failed[0], FeedmillError):
+            raise failed[0]
         print(f"feedmill: {failed[0]}", file=sys.stderr)
         return FAILED_AT_START
     return 0
 
 
-def _start_with_patience(live: Live) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            live.start()
-            return
-        except HomeError as error:
-            if type(error) is not HomeError or time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
+def _crash(error: BaseException) -> None:
+    structlog.get_logger().error("the server ends, and begins again from the log", exc_info=error)
+    os._exit(CRASHED)
 
 
 def _say_ready(url: str, seconds: float, live: Live, as_json: bool) -> None:

@@ -26,8 +26,8 @@ STARTED = "FEEDMILL_STARTED"
 """When the process was started, in the environment of a child: seconds of the system's monotonic clock."""
 SOCKET = "FEEDMILL_SOCKET"
 """The descriptor of the listening socket, in the environment of the server."""
-FAILED_AT_START = 1
-"""What a process exits with that cannot do its work, and has said why."""
+FAILED_AT_START = 78
+"""What a process exits with that cannot begin its work, and has said why: as sysexits(3) has it for configurations."""
 
 _BACKLOG = 2_048
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0
@@ -81,7 +81,7 @@ class Supervisor:
             while not self._stopping:
                 failed = self._look(lifeline)
                 if failed is not None:
-                    code = FAILED_AT_START
+                    code = 1
                     break
                 if selector.select(self._pause()):
                     os.read(woken, 4096)

@@ -5,10 +5,15 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
+
+import structlog
 
 from feedmill.domain.clock import DAY, Clock
+from feedmill.domain.errors import HomeError
 from feedmill.serve.stored_trace import StoredTrace
 from feedmill.serve.trace_store import TraceStore
+from feedmill.stream.files import storage_errors
 
 MakeTrace = Callable[[], StoredTrace]
 
@@ -16,6 +21,23 @@ _MOST_WAITING = 2_000
 _BATCH = 200
 _PAUSE_SECONDS = 0.5
 """Traces of so long are written together."""
+
+
+def open_store(path: Path) -> TraceStore:
+    """The store of a home's traces. One that is damaged is begun anew: nothing but explanations of the past is lost.
+
+    Raises StorageError where the disk refuses, HomeVersionError where a newer Feedmill wrote it.
+    """
+    try:
+        return TraceStore(path)
+    except HomeError as error:
+        if type(error) is not HomeError:
+            raise
+        structlog.get_logger().warning("traces are begun anew", reason=str(error))
+    with storage_errors(path):
+        for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+            path.with_name(name).unlink(missing_ok=True)
+    return TraceStore(path)
 
 
 class Traces:

@@ -7,23 +7,20 @@ import os
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 
 import structlog
 import torch
 
-from feedmill.domain.errors import FeedmillError, HomeError
+from feedmill.domain.errors import FeedmillError
 from feedmill.learn.sync.files import FileChannel
 from feedmill.learn.sync.publisher import Publisher
-from feedmill.learn.training.trainer import Trainer
 from feedmill.run.engine import Engine
 from feedmill.run.local.lifeline import hold_on
+from feedmill.run.local.patience import patiently
 from feedmill.run.local.supervisor import FAILED_AT_START
 from feedmill.run.logs import open_log
 
-_PATIENCE_SECONDS = 10.0
-"""How long to wait for a home that a trainer which was killed a moment ago still seems to have, or for its log."""
 _NICENESS = 5
 """Serving never waits for training: where there are too few processors, the trainer is the one that waits."""
 
@@ -52,26 +49,46 @@ def main() -> int:
 
 def follow(engine: Engine, stopping: threading.Event) -> None:
     """Learn what the log holds, and what comes, until told to stop; every step's parameters are published."""
-    trainer = _open_with_patience(engine, stopping)
-    if trainer is None:
-        return
+    while not engine.home.log.exists():
+        # The server makes it.
+        if stopping.wait(0.05):
+            return
+    trainer = patiently(lambda: engine.trainer, stopping)
     for refused in trainer.refused:
         structlog.get_logger().warning("snapshot refused, learning from the log instead", reason=refused)
     publisher = Publisher(FileChannel(engine.home.deltas), trainer, engine.clock, engine.config.sync)
-    trainer.follow(publisher, stopping.wait)
+    trainer.follow(_Told(publisher), stopping.wait)
 
 
-def _open_with_patience(engine: Engine, stopping: threading.Event) -> Trainer | None:
-    """The trainer; None where it was told to stop before it could have the home."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not stopping.is_set():
-        try:
-            return engine.trainer
-        except HomeError as error:
-            if type(error) is not HomeError or time.monotonic() > deadline:
-                raise
-            stopping.wait(0.05)
-    return None
+class _Told:
+    """A publisher whose troubles go to the log, each once."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._log = structlog.get_logger()
+        self._last_error: str | None = None
+
+    def after_step(self, step: int, position: int, received: int) -> None:
+        self._publisher.after_step(step, position, received)
+        self._tell()
+
+    def beat(self) -> None:
+        self._publisher.beat()
+        self._tell()
+
+    def covered(self, step: int) -> None:
+        self._publisher.covered(step)
+        self._tell()
+
+    def flush(self) -> None:
+        self._publisher.flush()
+        self._tell()
+
+    def _tell(self) -> None:
+        error = self._publisher.last_error
+        if error is not None and error != self._last_error:
+            self._log.warning("parameters are not published; the next attempt has them all", reason=error)
+        self._last_error = error
 
 
 if __name__ == "__main__":

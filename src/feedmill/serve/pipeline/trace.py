@@ -16,6 +16,15 @@ from feedmill.serve.pipeline.readers import Int32s
 from feedmill.serve.pipeline.request import HydratedRequest
 
 
+def seven_digits(value: float) -> float:
+    """A number of single precision without the digits that it does not have.
+
+    >>> seven_digits(np.float32(0.1)), float(np.float32(0.1))
+    (0.1, 0.10000000149011612)
+    """
+    return float(f"{value:.7g}")
+
+
 class Removal(msgspec.Struct, frozen=True):
     """Why some stage took a candidate out."""
 
@@ -67,7 +76,7 @@ class Trace:
         row = int(rows[0])
         named = self.sources(row)
         predictions = self.predictions(row)
-        score = float(self.candidates.scores[row])
+        score = seven_digits(self.candidates.scores[row])
         finite = score if np.isfinite(score) else None
         shown = np.flatnonzero(self.slate == row)
         if len(shown):
@@ -87,4 +96,4 @@ class Trace:
         values = self.candidates.predictions[row].tolist()
         if not all(map(math.isfinite, values)):
             return {}
-        return dict(zip(self.candidates.objectives, values, strict=True))
+        return dict(zip(self.candidates.objectives, map(seven_digits, values), strict=True))

@@ -6,13 +6,13 @@ import fcntl
 import os
 from pathlib import Path
 
-from feedmill.domain.errors import HomeError
+from feedmill.domain.errors import HomeInUse
 
 
 class WriterLock:
     """Held from construction until `release`.
 
-    Raises HomeError when another writer holds it, in this process or another; OSError when the file cannot be opened.
+    Raises HomeInUse when another writer holds it, in this process or another; OSError when the file cannot be opened.
     """
 
     def __init__(self, path: Path, doing: str = "writing to this log") -> None:
@@ -24,7 +24,7 @@ class WriterLock:
             holder = os.read(self._descriptor, 32).decode("ascii", "replace").strip()
             os.close(self._descriptor)
             process = f" (process {holder})" if holder else ""
-            raise HomeError(
+            raise HomeInUse(
                 f"{path}: another Feedmill{process} is {doing}; wait for it or stop it, or open the home for reading"
             ) from None
         except OSError:
