@@ -275,7 +275,7 @@ class PyFold {
     reading([&] {
       scores.resize(fold_.items());
       for (size_t i = 0; i < scores.size(); ++i) {
-        fold_.popularity().read(fold_.item_key(int32_t(i)), now, &scores[i]);
+        scores[i] = fold_.popularity().standing(fold_.item_key(int32_t(i)), now);
       }
     });
     return give(std::move(scores));

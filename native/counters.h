@@ -1,6 +1,7 @@
 // Decayed counters: for each key, how many impressions there were and what followed, under several half-lives.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <vector>
@@ -34,6 +35,18 @@ class Counters {
         out[at] = float(state[at] * keep);
       }
     }
+  }
+
+  // The count of a key under the first half-life, decayed to `now`, as a number to order by: above 0 for every key that
+  // has one. After 100 half-lives it fades by their number and no more by half each, because single precision would
+  // make everything equal to nothing that is much older than the rest.
+  float standing(uint64_t key, int64_t now) const {
+    const uint32_t row = key ? index_.find(key) : FlatMap::kNone;
+    if (row == FlatMap::kNone || !(states_[row * stride()] > 0)) return 0.0f;
+    const double elapsed = std::max(0.0, double(now - times_[row]));
+    const double halvings = half_lives_[0] > 0 ? elapsed / half_lives_[0] : 0.0;
+    const double bits = std::log2(double(states_[row * stride()])) - halvings;
+    return float(bits >= -kFar ? std::exp2(bits) : std::exp2(-kFar) / (1.0 - (bits + kFar)));
   }
 
   // Add `count` impressions with these outcomes at `now`. What comes late is added as if it had decayed since then.
@@ -79,6 +92,7 @@ class Counters {
 
  private:
   static constexpr float kMost = 8388608.0f;
+  static constexpr double kFar = 100.0;
 
   static double decay(double elapsed, double half_life) {
     return half_life > 0 && elapsed > 0 ? std::exp2(-elapsed / half_life) : 1.0;

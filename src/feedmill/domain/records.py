@@ -1,6 +1,7 @@
 """Records: everything that changes what Feedmill knows, in one envelope.
 
 A record is immutable. It is stored as a MessagePack array, so fields are only ever added at the end, with a default.
+None of these can be part of a cycle, so the garbage collector leaves them alone (`gc=False`): a server holds many of them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ Scalar = str | int | float | bool | None
 SCHEMA_VERSION = 1
 
 
-class Audience(msgspec.Struct, frozen=True, omit_defaults=True):
+class Audience(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Who may see an item, and how often. Empty means everybody, without a limit."""
 
     users: tuple[str, ...] = ()
@@ -25,7 +26,7 @@ class Audience(msgspec.Struct, frozen=True, omit_defaults=True):
     """How often one user may see it."""
 
 
-class Item(msgspec.Struct, frozen=True, omit_defaults=True, tag="item"):
+class Item(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="item"):
     """What the application says of an item. An upsert carries all of it."""
 
     title: str = ""
@@ -45,7 +46,7 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True, tag="item"):
     audience: Audience | None = None
 
 
-class User(msgspec.Struct, frozen=True, omit_defaults=True, tag="user"):
+class User(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="user"):
     """What the application says of a user. An upsert carries all of it."""
 
     created_at: int | None = None
@@ -54,7 +55,7 @@ class User(msgspec.Struct, frozen=True, omit_defaults=True, tag="user"):
     attributes: dict[str, Scalar] = {}
 
 
-class ServedItem(msgspec.Struct, frozen=True, array_like=True):
+class ServedItem(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One position of a served page: enough to answer the page again, and to say why."""
 
     item_id: str
@@ -72,7 +73,7 @@ class ServedItem(msgspec.Struct, frozen=True, array_like=True):
     """The user had seen it, and it was shown only because the page would have been short without."""
 
 
-class Served(msgspec.Struct, frozen=True, omit_defaults=True, tag="served"):
+class Served(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="served"):
     """A page that was answered to a request."""
 
     items: tuple[ServedItem, ...]
@@ -113,7 +114,7 @@ def served_event_id(request_id: str) -> str:
 Body = Item | User | Served
 
 
-class Record(msgspec.Struct, frozen=True, array_like=True):
+class Record(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One record of the log.
 
     `event`: `subject` did `action` to `object`, with `value` where the action has one (seconds watched, stars).

@@ -12,7 +12,7 @@ from feedmill.serve.pipeline.trace import Fate, Removal, Trace
 from feedmill.stream.features.pack import pack
 
 
-class PageItem(msgspec.Struct, frozen=True):
+class PageItem(msgspec.Struct, frozen=True, gc=False):
     """One position."""
 
     position: int

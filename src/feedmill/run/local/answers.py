@@ -29,7 +29,7 @@ class FeedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The same id gives the same page. Empty: the server makes one."""
 
 
-class Freshness(msgspec.Struct, frozen=True, kw_only=True):
+class Freshness(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """How old what made an answer is."""
 
     state_position: int
@@ -42,7 +42,7 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True):
     """Milliseconds since a trainer last said that it had learned what there was to learn; None where none ever did."""
 
 
-class FeedPage(msgspec.Struct, frozen=True, kw_only=True):
+class FeedPage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The answer to a FeedRequest."""
 
     request_id: str
@@ -71,7 +71,7 @@ class RankRequest(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str = ""
 
 
-class RankedPage(msgspec.Struct, frozen=True, kw_only=True):
+class RankedPage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The answer to a RankRequest."""
 
     request_id: str

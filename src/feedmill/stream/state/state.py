@@ -158,9 +158,10 @@ class State:
         return partners[best], scores[best]
 
     def popularity(self, now: int) -> Float32s:
-        """float32 [items]: likes of each item, decayed as the configuration says. Cost: linear in the items.
+        """float32 [items]: likes of each item, decayed as the configuration says, above 0 where there was one.
 
-        As of the log's end where that is earlier: the order is the same, and the numbers of an old log do not vanish.
+        After 100 half-lives an item fades more slowly, so that an old log has an order still when new events come.
+        Cost: linear in the items.
         """
         return self.native.popularity(min(now, self.watermark))
 
