@@ -192,7 +192,9 @@ async def saturate(connections: list[Connection], question: Any, seconds: float)
 async def stages(connection: Connection) -> dict[str, float]:
     """Seconds spent in each stage so far."""
     _, body = await connection.request("GET", "/metrics")
-    found = re.findall(r'^feedmill_stage_seconds_total\{kind="([^"]*)",stage="([^"]*)"\} (\S+)', body.decode(), re.M)
+    found = re.findall(
+        r'^feedmill_stage_seconds_total\{feed="feedmill",kind="([^"]*)",stage="([^"]*)"\} (\S+)', body.decode(), re.M
+    )
     return {f"{kind}/{stage}": float(seconds) for kind, stage, seconds in found}
 
 

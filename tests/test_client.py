@@ -291,7 +291,7 @@ def test_what_json_cannot_say_is_refused_at_once() -> None:
         assert client.pending == 0
 
 
-@pytest.mark.parametrize("trouble", [408, 429, 500, 503, None])
+@pytest.mark.parametrize("trouble", [401, 403, 404, 408, 429, 500, 503, None])
 def test_a_batch_that_meets_trouble_comes_again_unchanged(trouble: int | None) -> None:
     with flaky(Flaky([trouble, trouble])) as server, Client(server.url, interval=0.0) as client:
         client.track("ada", "i1", "like")
@@ -349,6 +349,23 @@ def test_a_full_buffer_blocks_where_that_is_wanted() -> None:
         teller.join(PATIENCE)
         assert client.flush(PATIENCE)
         assert (client.dropped, [item for body in server.items for item in body]) == (0, [f"i{n}" for n in range(6)])
+
+
+def test_a_callback_may_track_when_the_buffer_is_full() -> None:
+    def tell_again(refused: Refused) -> None:
+        for item in ("i1", "i2", "i3"):
+            client.track("ada", item, "like")
+        # It cannot wait for itself.
+        assert not client.flush()
+
+    with (
+        flaky(Flaky(rejects=frozenset({"x"}))) as server,
+        Client(server.url, buffer=1, interval=0.0, when_full="block", on_error=tell_again) as client,
+    ):
+        client.track("ada", "x", "like")
+        until(lambda: client.pending == 0)
+        assert (client.refused, client.dropped) == (1, 0)
+        assert [item for body in server.items for item in body] == ["x", "i1", "i2", "i3"]
 
 
 def test_an_event_that_cannot_be_read_does_not_cost_the_others() -> None:

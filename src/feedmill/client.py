@@ -29,10 +29,12 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypedDict, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 Scalar = str | int | float | bool | None
+Context = Mapping[str, Scalar] | None
 
 _log = logging.getLogger("feedmill.client")
 
@@ -42,8 +44,9 @@ _MOST_IDLE = 8
 _FIRST_RETRY, _LAST_RETRY = 0.1, 30.0
 _LONGEST_RETRY_AFTER = 300.0
 _BULK = 1_000
-_Waiting = tuple[int, bytes]
-"""The number of an event, and the event."""
+_TOO_MUCH = (400, 413)
+_AT_FAULT = (400, 413, 422)
+"""What says that an event will never be taken. All else may change: keys, addresses, proxies."""
 _PLACE = re.compile(r"^\[(\d+)\]\.?(.*)$", re.DOTALL)
 
 
@@ -96,13 +99,16 @@ class PageItem(TypedDict):
     repeated: bool
 
 
-class FeedPage(TypedDict):
-    """A page of a feed."""
-
+class _Page(TypedDict):
     request_id: str
     user_id: str
-    surface: str
     items: list[PageItem]
+
+
+class FeedPage(_Page):
+    """A page of a feed."""
+
+    surface: str
     cursor: str
     note: str
     arm: str
@@ -110,12 +116,9 @@ class FeedPage(TypedDict):
     traced: bool
 
 
-class RankedPage(TypedDict):
+class RankedPage(_Page):
     """Candidates in order."""
 
-    request_id: str
-    user_id: str
-    items: list[PageItem]
     left_out: list[dict[str, str]]
     """`item_id` and `reason` of each candidate that was not ranked."""
     freshness: Freshness
@@ -130,17 +133,14 @@ class SimilarItem(TypedDict):
     why: str
 
 
-class PageExplanation(TypedDict):
+class PageExplanation(_Page):
     """Why a page is what it is. `trace` and `item` are as the reference of the API says."""
 
-    request_id: str
-    user_id: str
     surface: str
     at: int
     arm: str
     policy_version: str
     state_position: int
-    items: list[PageItem]
     trace: dict[str, Any] | None
     note: str
     item: dict[str, Any] | None
@@ -214,23 +214,16 @@ class Client:
     """
 
     def __init__(
-        self,
-        url: str = "http://127.0.0.1:8000",
-        api_key: str | None = None,
-        *,
-        timeout: float = 10.0,
-        buffer: int = 10_000,
-        when_full: Literal["drop_oldest", "block"] = "drop_oldest",
-        batch: int = 500,
-        interval: float = 0.2,
-        exit_timeout: float = 5.0,
-        on_error: Callable[[Refused], None] | None = None,
-    ) -> None:
+        self, url: str = "http://127.0.0.1:8000", api_key: str | None = None, *, timeout: float = 10.0,
+        buffer: int = 10_000, when_full: Literal["drop_oldest", "block"] = "drop_oldest", batch: int = 500,
+        interval: float = 0.2, exit_timeout: float = 5.0, on_error: Callable[[Refused], None] | None = None,
+    ) -> None:  # fmt: skip
         """`timeout` is that of one request, in seconds.
 
         At most `buffer` events wait; with one more the oldest is dropped, or `track` blocks, as `when_full` says. They
-        are sent when there are `batch` of them or `interval` seconds have passed. `on_error` is called for each event
-        that the server refuses, from the client's thread; without it the first of each kind is logged.
+        are sent when there are `batch` of them or `interval` seconds have passed, and sent again until the server
+        takes them or finds them at fault. `on_error` is called for each event that it refuses, from the client's
+        thread, where `track` never blocks; without it the first of each kind is logged.
         """
         if buffer < 1 or batch < 1:
             raise ValueError("buffer and batch must be at least 1")
@@ -242,16 +235,9 @@ class Client:
         _open_clients.add(self)
 
     def feed(
-        self,
-        user_id: str,
-        *,
-        limit: int | None = None,
-        cursor: str | None = None,
-        surface: str | None = None,
-        exclude: Sequence[str] = (),
-        context: Mapping[str, Scalar] | None = None,
-        request_id: str | None = None,
-    ) -> FeedPage:
+        self, user_id: str, *, limit: int | None = None, cursor: str | None = None, surface: str | None = None,
+        exclude: Sequence[str] = (), context: Context = None, request_id: str | None = None,
+    ) -> FeedPage:  # fmt: skip
         """A page for a user. `cursor` is that of the page before; the same `request_id` gives the same page.
 
         Events that were only tracked may still be on their way: `flush` first where the page must know them.
@@ -262,14 +248,9 @@ class Client:
         return cast(FeedPage, self._call("GET", _path("feed", user_id), query=query))
 
     def pages(
-        self,
-        user_id: str,
-        *,
-        limit: int | None = None,
-        surface: str | None = None,
-        exclude: Sequence[str] = (),
-        context: Mapping[str, Scalar] | None = None,
-    ) -> Iterator[FeedPage]:
+        self, user_id: str, *, limit: int | None = None, surface: str | None = None,
+        exclude: Sequence[str] = (), context: Context = None,
+    ) -> Iterator[FeedPage]:  # fmt: skip
         """The pages of one session, each asked for when it is wanted, until there is nothing left to show."""
         cursor: str | None = None
         while cursor != "":
@@ -280,14 +261,9 @@ class Client:
             cursor = page["cursor"]
 
     def rank(
-        self,
-        user_id: str,
-        item_ids: Sequence[str],
-        *,
-        surface: str | None = None,
-        context: Mapping[str, Scalar] | None = None,
-        request_id: str | None = None,
-    ) -> RankedPage:
+        self, user_id: str, item_ids: Sequence[str], *, surface: str | None = None,
+        context: Context = None, request_id: str | None = None,
+    ) -> RankedPage:  # fmt: skip
         """My candidates, in the order that is best for a user."""
         asked = _given(user_id=user_id, surface=surface, context=context, request_id=request_id)
         asked["item_ids"] = list(item_ids)
@@ -357,17 +333,9 @@ class Client:
         return cast(EventsAnswer, self._call("POST", "/v1/events", [_stamped(event) for event in events]))
 
     def track(
-        self,
-        user_id: str,
-        item_id: str,
-        action: str,
-        value: float | None = None,
-        request_id: str | None = None,
-        *,
-        context: Mapping[str, Scalar] | None = None,
-        timestamp: int | None = None,
-        event_id: str | None = None,
-    ) -> None:
+        self, user_id: str, item_id: str, action: str, value: float | None = None, request_id: str | None = None, *,
+        context: Context = None, timestamp: int | None = None, event_id: str | None = None,
+    ) -> None:  # fmt: skip
         """A user did something to an item; `request_id` is that of the page it happened on.
 
         `timestamp` in UTC milliseconds is now where it is not given. Takes microseconds, and never raises for trouble
@@ -378,16 +346,9 @@ class Client:
         self._outbox.put(_encode(_stamped(event | more)))
 
     def seen(
-        self,
-        user_id: str,
-        item_id: str,
-        request_id: str | None = None,
-        *,
-        context: Mapping[str, Scalar] | None = None,
-        outcomes: Mapping[str, float] | None = None,
-        timestamp: int | None = None,
-        event_id: str | None = None,
-    ) -> None:
+        self, user_id: str, item_id: str, request_id: str | None = None, *, context: Context = None,
+        outcomes: Mapping[str, float] | None = None, timestamp: int | None = None, event_id: str | None = None,
+    ) -> None:  # fmt: skip
         """An item was shown to a user. `outcomes` (action to value) where all that followed is known. As `track`."""
         event = {"kind": "seen", "user_id": user_id, "item_id": item_id}
         more = _given(request_id=request_id, context=context, outcomes=outcomes, timestamp=timestamp, event_id=event_id)
@@ -443,6 +404,9 @@ class Client:
             total["results"] += answer["results"]
         return total
 
+    def _exit(self) -> None:
+        self.close(self._exit_timeout)
+
     def _start_over(self) -> None:
         """In the child of a fork: what belongs to the parent stays there."""
         self._connections.start_over()
@@ -456,26 +420,24 @@ class _Connections:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"url must be http://HOST:PORT or https://HOST:PORT, not {url!r}")
-        self._url = url
-        self._host, self._port, self._prefix = parts.hostname, parts.port, parts.path.rstrip("/")
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
-        self._timeout = timeout
+        self._url, self._prefix = url, parts.path.rstrip("/")
+        make: Callable[..., http.client.HTTPConnection] = http.client.HTTPConnection
+        if parts.scheme == "https":
+            make = partial(http.client.HTTPSConnection, context=ssl.create_default_context())
+        self._open = partial(make, parts.hostname, parts.port, timeout=timeout)
         self._headers = {"Accept": "application/json", "User-Agent": "feedmill-python"}
         if api_key is not None:
             self._headers["Authorization"] = f"Bearer {api_key}"
         self.start_over()
 
     def start_over(self) -> None:
-        self._lock = threading.Lock()
-        self._idle: list[tuple[float, http.client.HTTPConnection]] = []
-        self._closed = False
+        self._idle: deque[tuple[float, http.client.HTTPConnection]] = deque()
+        self._most_idle = _MOST_IDLE
 
     def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for _, connection in idle:
-            connection.close()
+        self._most_idle = 0
+        while (kept := self._kept()) is not None:
+            kept.close()
 
     def request(self, method: str, path: str, body: bytes | None) -> dict[str, Any]:
         """The answer. Raises FeedmillHTTPError and FeedmillConnectionError."""
@@ -485,7 +447,7 @@ class _Connections:
                 # A server that was started again has closed it, which shows only now. A request may be sent twice.
                 with contextlib.suppress(http.client.HTTPException, ConnectionError):
                     return self._answer(kept, method, path, body)
-            return self._answer(self._opened(), method, path, body)
+            return self._answer(self._open(), method, path, body)
         except (OSError, http.client.HTTPException) as error:
             said = str(error) or type(error).__name__
             raise FeedmillConnectionError(f"no answer from {self._url} ({said}); does Feedmill run there?") from None
@@ -503,35 +465,26 @@ class _Connections:
         except BaseException:
             connection.close()
             raise
-        self._keep(connection, response)
-        if not 200 <= response.status < 300:
-            raise _http_error(response, content)
+        if response.will_close or len(self._idle) >= self._most_idle:
+            connection.close()
+        else:
+            self._idle.append((time.monotonic(), connection))
         answer = _decoded(content)
+        if not 200 <= response.status < 300:
+            raise _http_error(response, answer, content)
         if answer is None:
             what = f"{self._url}{path} answered something else"
             raise FeedmillHTTPError(response.status, "not Feedmill", what, (), None)
         return answer
 
-    def _opened(self) -> http.client.HTTPConnection:
-        if self._tls is not None:
-            return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout, context=self._tls)
-        return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
-
     def _kept(self) -> http.client.HTTPConnection | None:
-        with self._lock:
-            while self._idle:
+        with contextlib.suppress(IndexError):
+            while True:
                 since, connection = self._idle.pop()
                 if time.monotonic() - since < _IDLE_SECONDS:
                     return connection
                 connection.close()
         return None
-
-    def _keep(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
-        with self._lock:
-            if not (response.will_close or self._closed or len(self._idle) >= _MOST_IDLE):
-                self._idle.append((time.monotonic(), connection))
-                return
-        connection.close()
 
 
 @dataclass(eq=False)
@@ -550,47 +503,49 @@ class _Outbox:
 
     def start_over(self) -> None:
         self._changed = threading.Condition()
-        self._buffer: deque[_Waiting] = deque()
-        self._sending: deque[_Waiting] = deque()
-        self._thread: threading.Thread | None = None
-        self._next = 0
+        self._buffer: deque[bytes] = deque()
+        self._sending = 0
+        """Events that were taken out of the buffer and are not settled."""
+        self._told = 0
+        """Events so far."""
         self._flush_to = 0
-        self._hurry = False
-        self._closing = False
-        self._stopped = False
-        self.dropped = 0
-        self.refused = 0
+        """The last of them that somebody waits for."""
+        self._hurry = self._closing = self._stopped = False
+        self._thread: threading.Thread | None = None
         self._logged: set[str] = set()
+        self.dropped = self.refused = 0
 
     @property
     def pending(self) -> int:
         with self._changed:
-            return len(self._buffer) + len(self._sending)
+            return len(self._buffer) + self._sending
 
     def put(self, event: bytes) -> None:
         with self._changed:
-            if self._closing:
-                raise RuntimeError("the client is closed; make another one")
+            self._require_open()
             self._start()
-            while self._block and self._thread is not None and len(self._buffer) >= self._most:
+            # Nobody else would make room for the thread that sends, which calls `on_error`.
+            waits = self._block and self._thread not in (None, threading.current_thread())
+            while waits and len(self._buffer) >= self._most:
                 self._changed.wait()
-                if self._closing:
-                    raise RuntimeError("the client was closed")
-            if len(self._buffer) >= self._most:
+                self._require_open()
+            if not self._block and len(self._buffer) >= self._most:
                 self._buffer.popleft()
                 self.dropped += 1
                 self._log_once("full", "%s events wait to be sent, the oldest are dropped", f"{self._most:,}")
-            self._buffer.append((self._next, event))
-            self._next += 1
-            if len(self._buffer) == 1 or len(self._buffer) == self._batch:
+            self._buffer.append(event)
+            self._told += 1
+            if len(self._buffer) in (1, self._batch):
                 self._changed.notify_all()
 
     def flush(self, timeout: float | None) -> bool:
         with self._changed:
-            wanted = self._next
-            self._flush_to, self._hurry = wanted, True
+            wanted = self._flush_to = self._told
+            self._hurry = True
             self._changed.notify_all()
-            return self._changed.wait_for(lambda: self._settled() >= wanted, timeout)
+            if self._thread is threading.current_thread():
+                timeout = 0
+            return self._changed.wait_for(lambda: self._told - len(self._buffer) - self._sending >= wanted, timeout)
 
     def close(self, timeout: float) -> None:
         with self._changed:
@@ -601,21 +556,19 @@ class _Outbox:
             self.flush(timeout)
         with self._changed:
             self._stopped = True
-            left = len(self._buffer) + len(self._sending)
+            left = len(self._buffer) + self._sending
             self.dropped += left
             self._buffer.clear()
-            self._sending.clear()
+            self._sending = 0
             self._changed.notify_all()
-            thread = self._thread
         if left:
             _log.warning("the client closed with %s events that it could not send", f"{left:,}")
-        elif thread is not None and thread is not threading.current_thread():
-            thread.join(1.0)
+        elif self._thread not in (None, threading.current_thread()):
+            self._thread.join(1.0)
 
-    def _settled(self) -> int:
-        """The number of the first event that is not settled."""
-        first = self._sending or self._buffer
-        return first[0][0] if first else self._next
+    def _require_open(self) -> None:
+        if self._closing:
+            raise RuntimeError("the client is closed; make another one")
 
     def _start(self) -> None:
         if self._thread is None:
@@ -626,68 +579,64 @@ class _Outbox:
                 self._thread = thread
 
     def _run(self) -> None:
-        while True:
-            batch = self._take()
-            if batch is None:
-                return
+        while batch := self._take():
             self._deliver(batch)
 
-    def _take(self) -> list[_Waiting] | None:
-        """The next batch; None where there will be none."""
+    def _take(self) -> list[bytes]:
+        """The next batch; empty where there will be none."""
         with self._changed:
             self._changed.wait_for(lambda: self._buffer or self._stopped)
             self._changed.wait_for(
                 lambda: (
                     self._stopped
                     or len(self._buffer) >= min(self._batch, self._most)
-                    or (self._buffer and self._buffer[0][0] < self._flush_to)
+                    or self._told - len(self._buffer) < self._flush_to
                 ),
                 self._interval,
             )
-            if self._stopped:
-                return None
-            self._sending.extend(self._buffer.popleft() for _ in range(min(self._batch, len(self._buffer))))
+            batch = [self._buffer.popleft() for _ in range(min(self._batch, len(self._buffer)))]
+            self._sending = len(batch)
             self._changed.notify_all()
-            return list(self._sending)
+            return batch
 
-    def _deliver(self, batch: Sequence[_Waiting]) -> None:
-        body = b"[" + b",".join(event for _, event in batch) + b"]"
-        problems: Mapping[int, tuple[str, str]] | None = None
-        attempt = 0
-        while problems is None and not self._stopped:
+    def _deliver(self, batch: Sequence[bytes]) -> None:
+        """Post a batch until it is taken, or some of it is at fault."""
+        for attempt in itertools.count():
+            if self._stopped:
+                return
             self._hurry = False
             try:
-                problems = _rejected(self._connections.request("POST", "/v1/events", body), len(batch))
-            except FeedmillHTTPError as error:
-                if error.status in (400, 413) and len(batch) > 1:
+                answer = self._connections.request("POST", "/v1/events", b"[" + b",".join(batch) + b"]")
+                problems = _rejected(answer, len(batch))
+                break
+            # Also what nobody expects: a thread that ends would lose everything that is told from now on.
+            except Exception as error:
+                status = error.status if isinstance(error, FeedmillHTTPError) else 0
+                if status in _TOO_MUCH and len(batch) > 1:
                     # One event that cannot be read, or all of them being too long, must not cost the others.
                     self._deliver(batch[: len(batch) // 2])
                     self._deliver(batch[len(batch) // 2 :])
                     return
-                if error.status in (408, 429) or error.status >= 500:
-                    self._pause(attempt, error.retry_after, error)
-                else:
+                if isinstance(error, FeedmillHTTPError) and status in _AT_FAULT:
                     problems = _problems(error, len(batch))
-            except Exception as error:
-                # Also what nobody expects: a thread that ends would lose everything that is told from now on.
-                self._pause(attempt, None, error)
-            attempt += 1
-        if problems is not None:
-            self._logged.discard("unreachable")
-            self._settle(batch, problems)
+                    break
+                self._pause(attempt, error)
+        self._logged.discard("unreachable")
+        self._settle(batch, problems)
 
-    def _pause(self, attempt: int, retry_after: float | None, error: Exception) -> None:
+    def _pause(self, attempt: int, error: Exception) -> None:
         """Wait before the next try. A flush cuts a pause of our own short, not one that the server has asked for."""
         self._log_once("unreachable", "events wait until the server takes them (%s: %s)", type(error).__name__, error)
-        if retry_after is not None:
-            pause = min(retry_after, _LONGEST_RETRY_AFTER)
-        else:
-            # Full jitter, so that many clients do not come back together.
-            pause = random.uniform(0, min(_LAST_RETRY, _FIRST_RETRY * 2.0 ** min(attempt, 20)))
+        asked = error.retry_after if isinstance(error, FeedmillHTTPError) else None
+        # Full jitter, so that many clients do not come back together.
+        pause = random.uniform(0, min(_LAST_RETRY, _FIRST_RETRY * 2.0 ** min(attempt, 20)))
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped or (self._hurry and retry_after is None), pause)
+            self._changed.wait_for(
+                lambda: self._stopped or (self._hurry and asked is None),
+                pause if asked is None else min(asked, _LONGEST_RETRY_AFTER),
+            )
 
-    def _settle(self, batch: Sequence[_Waiting], problems: Mapping[int, tuple[str, str]]) -> None:
+    def _settle(self, batch: Sequence[bytes], problems: Mapping[int, tuple[str, str]]) -> None:
         """A batch is done with; `problems` holds field and problem of the refused events, by place."""
         for at, (field, problem) in problems.items():
             self.refused += 1
@@ -695,12 +644,11 @@ class _Outbox:
                 self._log_once(f"refused {field}", "an event was refused: %s: %s", field or "event", problem)
                 continue
             try:
-                self._on_error(Refused(json.loads(batch[at][1]), field, problem))
+                self._on_error(Refused(json.loads(batch[at]), field, problem))
             except Exception:
                 _log.exception("on_error failed")
         with self._changed:
-            for _ in range(min(len(batch), len(self._sending))):
-                self._sending.popleft()
+            self._sending = max(0, self._sending - len(batch))
             self._changed.notify_all()
 
     def _log_once(self, key: str, message: str, *values: object) -> None:
@@ -712,19 +660,14 @@ class _Outbox:
 _open_clients: weakref.WeakSet[Client] = weakref.WeakSet()
 
 
-def _close_all() -> None:
+def _on_all(what: Callable[[Client], None]) -> None:
     for client in list(_open_clients):
-        client.close(client._exit_timeout)
+        what(client)
 
 
-def _start_all_over() -> None:
-    for client in list(_open_clients):
-        client._start_over()
-
-
-atexit.register(_close_all)
+atexit.register(_on_all, Client._exit)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_all_over)
+    os.register_at_fork(after_in_child=partial(_on_all, Client._start_over))
 
 
 def _path(kind: str, name: str) -> str:
@@ -756,8 +699,9 @@ def _stamped(event: Mapping[str, object]) -> dict[str, object]:
     return stamped
 
 
-def _http_error(response: http.client.HTTPResponse, content: bytes) -> FeedmillHTTPError:
-    problem = _decoded(content)
+def _http_error(
+    response: http.client.HTTPResponse, problem: dict[str, Any] | None, content: bytes
+) -> FeedmillHTTPError:
     if problem is None or "title" not in problem:
         # A proxy in between, most likely.
         problem = {"title": response.reason, "detail": content[:200].decode(errors="replace")}
@@ -788,12 +732,9 @@ def _problems(error: FeedmillHTTPError, size: int) -> dict[int, tuple[str, str]]
 
 def _seconds(retry_after: str | None) -> float | None:
     """What a Retry-After header says: seconds, or a date."""
-    if retry_after is None:
-        return None
-    if retry_after.strip().isdigit():
-        return float(retry_after)
-    try:
-        moment = email.utils.parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    return max(0.0, moment.timestamp() - time.time())
+    with contextlib.suppress(ValueError):
+        if retry_after is not None and retry_after.strip().isdigit():
+            return float(retry_after)
+        if retry_after is not None:
+            return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
+    return None

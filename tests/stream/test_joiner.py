@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -435,24 +436,32 @@ def with_pages(records: list[Record], seed: int) -> list[Record]:
     return records
 
 
-@settings(deadline=None, max_examples=20)
-@given(st.integers(0, 2**32), st.lists(st.integers(0, 250), max_size=10))
-def test_examples_do_not_depend_on_how_the_log_is_cut(seed: int, cuts: list[int]) -> None:
+TIGHT = msgspec.structs.replace(SMALL.join, pages=2, impressions=3)
+CONFIGS = st.sampled_from([SMALL.join, TIGHT])
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**32), st.lists(st.integers(0, 250), max_size=10), CONFIGS)
+def test_examples_do_not_depend_on_how_the_log_is_cut(seed: int, cuts: list[int], config: JoinConfig) -> None:
     records = with_pages(small_log(np.random.default_rng(seed), 250), seed)
-    expected = bytes_of(Feed().push(*records))
-    feed, found = Feed(), []
+    whole = Feed(config=config)
+    expected = bytes_of(whole.push(*records))
+    feed, found = Feed(config=config), []
     ends = [*sorted(cuts), len(records)]
     for begin, end in zip([0, *ends[:-1]], ends, strict=True):
         found += bytes_of(feed.push(*records[begin:end]))
     assert found == expected
     assert len(expected) > 20
+    dropped = whole.joiner.pages_dropped, whole.joiner.impressions_dropped
+    assert dropped == (feed.joiner.pages_dropped, feed.joiner.impressions_dropped)
+    assert (sum(dropped) > 0) == (config is TIGHT)
 
 
-@settings(deadline=None, max_examples=20)
-@given(st.integers(0, 2**32), st.integers(0, 250))
-def test_joining_goes_on_from_a_dump_as_if_nothing_had_been(seed: int, cut: int) -> None:
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**32), st.integers(0, 250), CONFIGS)
+def test_joining_goes_on_from_a_dump_as_if_nothing_had_been(seed: int, cut: int, config: JoinConfig) -> None:
     records = with_pages(small_log(np.random.default_rng(seed), 250), seed)
-    feed, restored = Feed(), Feed()
+    feed, restored = Feed(config=config), Feed(config=config)
     feed.push(*records[:cut])
     restored.state.fold(records[:cut])
     restored.joiner.load(feed.joiner.dump())
@@ -476,6 +485,120 @@ def test_a_late_action_after_a_dump_finds_its_impression() -> None:
     ]  # fmt: skip
 
 
+def test_a_request_id_counts_only_for_the_user_whose_page_it_is() -> None:
+    feed = Feed()
+    feed.push(page(0, ["i0", "i1"], feed.logged(["i0", "i1"], 0, mark=-9.0)), seen(1, "i0", "r"))
+    like = act(2, "click", "i0", "r")
+    feed.push(msgspec.structs.replace(like, subject="u1"), msgspec.structs.replace(like, subject="u1", object="i1"))
+    assert feed.joiner.waiting == 1
+    assert feed.examples(heartbeat(20)) == [Example("u0", "i0", [0.0, 0.0, 0.0], EVERYTHING, 1)]
+    late = msgspec.structs.replace(act(21, "click", "i0", "r"), subject="u1")
+    assert feed.examples(late) == []
+
+
+def test_an_action_under_the_request_of_another_user_belongs_to_the_own_impression() -> None:
+    feed = Feed()
+    feed.push(page(0, ["i0"], feed.logged(["i0"], 0, mark=-9.0)), seen(1, request="r"), seen(1, user="u1"))
+    feed.push(msgspec.structs.replace(act(2, "click", request="r"), subject="u1"))
+    found = [(example.user, example.labels[0]) for example in feed.examples(heartbeat(20))]
+    assert found == [("u0", 0.0), ("u1", 1.0)]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_what_two_users_report_under_one_request_are_two_impressions(order: tuple[int, int]) -> None:
+    feed = Feed()
+    logged = feed.logged(["i0"], 0, mark=-9.0)
+    reported = [seen(1, request="r"), seen(1, request="r", user="u1")]
+    feed.push(page(0, ["i0"], logged), *(reported[place] for place in order))
+    assert feed.joiner.waiting == 2
+    examples = feed.push(heartbeat(20))
+    assert [example.user for example in readable(examples)] == [f"u{place}" for place in order]
+    assert [mark == -9.0 for mark in examples.features.dense[:, 0].tolist()] == [place == 0 for place in order]
+
+
+def test_a_page_that_comes_late_takes_up_only_what_its_own_user_did() -> None:
+    feed = Feed()
+    logged = feed.logged(["i0", "i1"], 0, mark=-9.0)
+    acted = msgspec.structs.replace(act(1, "click", "i1", "r"), subject="u1")
+    feed.push(seen(1, "i0", "r", user="u1"), acted, page(2, ["i0", "i1"], logged))
+    assert feed.joiner.waiting == 1
+    examples = feed.push(heartbeat(20))
+    assert [(example.user, example.item) for example in readable(examples)] == [("u1", "i0")]
+    assert examples.features.dense[0, 0] != -9.0
+
+
+def test_the_oldest_pages_are_forgotten_first_when_there_are_too_many() -> None:
+    feed = Feed(config=JoinConfig(pages=2))
+    for number in range(3):
+        items = [f"i{2 * number}", f"i{2 * number + 1}"]
+        feed.push(page(0, items, feed.logged(items, 0), request=f"r{number}"))
+    assert feed.joiner.pages_dropped == 1
+    feed.push(act(1, "click", "i1", "r0"))
+    assert feed.joiner.waiting == 0
+    feed.push(act(1, "click", "i3", "r1"), act(1, "click", "i5", "r2"))
+    assert feed.joiner.waiting == 4
+
+
+def test_the_oldest_impressions_are_forgotten_first_once_their_windows_are_over() -> None:
+    feed = Feed(config=JoinConfig(impressions=2))
+    feed.push(*(seen(0, f"i{n}") for n in range(5)))
+    assert feed.joiner.waiting == 5
+    assert [example.item for example in feed.examples(heartbeat(10))] == ["i0", "i1", "i2", "i3", "i4"]
+    assert feed.joiner.impressions_dropped == 3
+    assert feed.examples(act(11, "click", "i2")) == []
+    assert feed.examples(act(11, "click", "i3")) == [Example("u0", "i3", [1.0, 0.0, 0.0], [1.0, 0.0, 0.0], 0)]
+
+
+@pytest.mark.parametrize("reported", [True, False])
+def test_a_dump_holds_the_features_of_a_page_once_and_as_they_were_logged(reported: bool) -> None:
+    feed = Feed()
+    items = [f"i{n}" for n in range(20)]
+    pages = []
+    for number in range(50):
+        logged = feed.logged(items, number, mark=100.0 * number)
+        pages.append(logged)
+        feed.push(page(number, items, logged, f"r{number}"))
+        if reported:
+            feed.push(*(seen(number, item, f"r{number}") for item in items))
+    dumped = feed.joiner.dump()
+    assert all(dumped.count(logged) == 1 for logged in pages)
+    # 8 numbers an impression; ids and positions, the times and the request of a page.
+    assert len(dumped) < sum(map(len, pages)) + 50 * (20 * 8 + 60) + reported * 50 * (20 * 64 + 10) + 500
+
+
+def test_the_dump_of_a_joiner_that_waits_for_nothing_can_be_loaded() -> None:
+    restored = Feed()
+    restored.joiner.load(Feed().joiner.dump())
+    assert restored.examples(seen(0), heartbeat(10)) == [Example("u0", "i0", [0.0, 0.0, 0.0], EVERYTHING, 0)]
+
+
+def test_what_has_no_logged_features_has_those_of_the_fold_after_a_dump_too() -> None:
+    feed, restored = Feed(), Feed()
+    records = [seen(0, request="r"), seen(1, request="r"), seen(2, "i1", user="u1")]
+    folded = Feed().state.fold(records, [Emit(SCHEMA.view, "examples")]).emitted[0].features
+    feed.push(*records)
+    restored.state.fold(records)
+    restored.joiner.load(feed.joiner.dump())
+    examples = restored.push(heartbeat(30))
+    assert [(example.user, example.item) for example in readable(examples)] == [("u0", "i0"), ("u1", "i1")]
+    expected = folded.take(np.array([0, 2]))
+    assert examples.features.ids.tobytes() == expected.ids.tobytes()
+    assert examples.features.dense.tobytes() == expected.dense.tobytes()
+
+
+def test_a_dump_takes_little_memory_besides_its_bytes() -> None:
+    feed = Feed()
+    items = [f"i{n}" for n in range(20)]
+    for number in range(100):
+        feed.push(page(number / 100, items, feed.logged(items, 0), f"r{number}"))
+        feed.push(*(seen(1, item, f"r{number}") for item in items))
+    tracemalloc.start()
+    dumped = feed.joiner.dump()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * len(dumped)
+
+
 def test_a_dump_that_is_damaged_or_of_another_schema_is_refused() -> None:
     feed = Feed()
     feed.push(seen(0))
@@ -492,6 +615,12 @@ def test_a_dump_that_is_damaged_or_of_another_schema_is_refused() -> None:
 def test_waits_that_cannot_be_are_refused(changes: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=f"join.{next(iter(changes))}"):
         JoinConfig(**changes)
+
+
+@pytest.mark.parametrize("name", ["pages", "impressions"])
+def test_bounds_that_leave_nothing_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"join.{name}: 0 must be at least 1"):
+        JoinConfig(**{name: 0})
 
 
 def test_hours_are_what_they_say() -> None:

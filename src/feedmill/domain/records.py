@@ -1,7 +1,7 @@
 """Records: everything that changes what Feedmill knows, in one envelope.
 
 A record is immutable. It is stored as a MessagePack array, so fields are only ever added at the end, with a default.
-None of these can be part of a cycle, so the garbage collector leaves them alone (`gc=False`): a server holds many of them.
+None can be part of a cycle, so the garbage collector leaves them alone (`gc=False`): a server holds a great many.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -94,6 +95,8 @@ class Feed:
         sources[ASKED] = Asked()
         self._presenter = Presenter(catalog, sources, explored=self.config.fresh_positions.source)
         self._similar = _similar(catalog, state, popularity, stages, self.config)
+        # The postings are those of the source of liked tags, which keeps them up to date where it is enabled.
+        self._kept_besides = () if self.config.liked.enabled else (self._similar,)
         self._refreshing = threading.Lock()
         self._refreshed = False
         self._kept_fresh_at: int | None = None
@@ -115,8 +118,8 @@ class Feed:
         """
         if not 1 <= len(item_ids) <= MAX_LIMIT:
             raise InvalidArgument(f"item_ids: must be from 1 to {MAX_LIMIT:,} ids, not {len(item_ids):,}")
-        if len(set(item_ids)) != len(item_ids):
-            twice = next(item_id for place, item_id in enumerate(item_ids) if item_id in item_ids[:place])
+        twice = next((item_id for item_id, count in Counter(item_ids).items() if count > 1), None)
+        if twice is not None:
             raise InvalidArgument(f"item_ids: {twice!r} stands there twice; name each item once")
         ordinals = np.fromiter(map(self._catalog.items.ids.find, item_ids), np.int32, len(item_ids))
         trace = self._pipeline.rank(replace(request, limit=len(item_ids)), ordinals[ordinals >= 0], ASKED)
@@ -178,8 +181,7 @@ class Feed:
                 self._refreshing.release()
 
     def _refresh(self, now: int) -> None:
-        self._pipeline.refresh(now)
-        self._similar.refresh(now)
+        self._pipeline.refresh(now, self._kept_besides)
         self._refreshed = True
 
 

@@ -5,10 +5,12 @@ What becomes of what:
 - an impression (`seen`, or `served` on a surface where that means seen) waits `window_minutes` on the log's watermark,
   and is then an example whose labels are what the user did with it in the meantime;
 - an impression that carries its outcomes (an import) is an example at once;
-- an impression that is reported again for the same request and item is the one that is known already;
-- an action belongs to the impression of its request and item, else to the last one of its user and item;
+- an impression that is reported again for the same request, user and item is the one that is known already;
+- an action belongs to the impression of its request, user and item, else to the last one of its user and item;
+- a request id counts only for the user whose page it is: from anybody else it is as if there were none;
 - an action within `late_hours` after its impression's window teaches the objectives that it changes, on the
-  impression's features, as an example of its own;
+  impression's features, as an example of its own; of what waits for that, the oldest is forgotten first when there are
+  more than `impressions`, or more pages than `pages`;
 - an action on an item of a served page tells that the items above it were seen, reported or not: those that were served
   with logged features become impressions, and so does the item itself;
 - an action that stands in the log before its impression waits for it, `window_minutes` as well: the next impression of
@@ -26,9 +28,11 @@ present schema, those that the fold made at the impression's place in the log.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -38,8 +42,9 @@ from feedmill.domain.batches import Examples, Features
 from feedmill.domain.clock import HOUR, MINUTE
 from feedmill.domain.errors import ConfigError, InvalidFile, SnapshotError
 from feedmill.domain.records import Record, Served
-from feedmill.stream.features.pack import pack, unpack
+from feedmill.stream.features.pack import pack
 from feedmill.stream.features.schema import Schema
+from feedmill.stream.remembered import Early, Impression, Packed, Page, Snapshot, StoredEarly, StoredPage
 from feedmill.stream.state.rows import RowKind
 from feedmill.stream.state.state import Folded, State, watermark_after
 
@@ -53,134 +58,39 @@ class JoinConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long after its window an impression is remembered for actions that come late."""
     served_means_seen: tuple[str, ...] = ()
     """Surfaces on which what was served counts as seen."""
+    pages: int = 50_000
+    """At most so many pages are remembered: 0.8 KB each, and about 2 KB where its features were logged."""
+    impressions: int = 500_000
+    """At most so many impressions are remembered after their window: 0.5 KB each, and 0.3 KB where its page has logged
+    no features."""
 
     def __post_init__(self) -> None:
         for name in ("window_minutes", "late_hours"):
             if not 0 <= getattr(self, name) <= 1e6:
                 raise ConfigError(f"join.{name}: {getattr(self, name)} must lie between 0 and 1,000,000")
+        for name in ("pages", "impressions"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"join.{name}: {getattr(self, name)} must be at least 1")
 
 
 _encode_items = msgspec.msgpack.encode
-_decode_items = msgspec.msgpack.Decoder(list[tuple[str, int]]).decode
 _NOWHERE = (-1, -1, -1)
+_Value = TypeVar("_Value")
 
 
-@dataclass(slots=True, eq=False)
-class _Logged:
-    """The features that were logged with a page: packed for as long as they are remembered, unpacked while in use."""
-
-    packed: bytes
-    rows: int
-    fits: bool | None = None
-    """Whether they can be read and are of the present schema; None until somebody has looked."""
-
-    def unpack(self) -> Features:
-        return unpack(self.packed, self.rows)
-
-
-@dataclass(slots=True, eq=False)
-class _Page:
-    """What is remembered of a page."""
-
-    opened: int
-    timestamp: int
-    encoded_items: bytes
-    """Ids and positions. As strings they would take five times as much, for a day."""
-    logged: _Logged | None
-
-    def items(self) -> list[tuple[str, int]]:
-        return _decode_items(self.encoded_items)
-
-
-@dataclass(slots=True, eq=False)
-class _Impression:
-    user: int
-    item: int
-    timestamp: int
-    sequence: int
-    opened: int
-    """The watermark at its place in the log."""
-    request_id: str
-    features: Features | _Logged
-    row: int
-    """Where in `features` its own are; -1 where it has none."""
-    outcomes: dict[str, float] = field(default_factory=dict)
-    taught: list[float] | None = None
-    """The labels that it was an example with; None while it waits."""
-
-
-@dataclass(slots=True, eq=False)
-class _Early:
-    """An action that waits for its impression."""
-
-    user: int
-    item: int
-    timestamp: int
-    opened: int
-    action: str
-    value: float
-    sequence: int
-    request_id: str
-    bound: bool
-    """Whether only an impression of its request may take it: one of another request has it already."""
-    taken: bool = False
-
-    def waits_for(self, impression: _Impression) -> bool:
-        """Whether an impression of its user and item is the one."""
-        if self.request_id and self.request_id == impression.request_id:
-            return True
-        return not self.bound and impression.timestamp <= self.timestamp
-
-
-class _StoredImpression(msgspec.Struct, array_like=True):
-    user_id: str
-    item_id: str
-    timestamp: int
-    sequence: int
-    opened: int
-    request_id: str
-    outcomes: dict[str, float]
-    taught: list[float] | None
-
-
-class _StoredEarly(msgspec.Struct, array_like=True):
-    user_id: str
-    item_id: str
-    timestamp: int
-    opened: int
-    action: str
-    value: float
-    sequence: int
-    request_id: str
-    bound: bool
-
-
-class _StoredPage(msgspec.Struct, array_like=True):
-    request_id: str
-    opened: int
-    timestamp: int
-    items: list[tuple[str, int]]
-    features: bytes | None
-
-
-class _Snapshot(msgspec.Struct, array_like=True):
-    impressions: list[_StoredImpression]
-    features: bytes
-    """A row an impression."""
-    pages: list[_StoredPage]
-    early: list[_StoredEarly]
+_COLUMNS = ("user", "item", "timestamp", "sequence", "opened", "request_id", "features", "row")
 
 
 @dataclass(slots=True)
 class _Collected:
     """Examples on their way: where the features are, and the labels."""
 
-    sources: list[tuple[Features | _Logged, int]] = field(default_factory=list)
+    sources: list[tuple[Features | Packed, int]] = field(default_factory=list)
     labels: list[list[float]] = field(default_factory=list)
     weights: list[list[float]] = field(default_factory=list)
     keys: list[tuple[int, int, int, int]] = field(default_factory=list)
 
-    def add(self, impression: _Impression, labels: list[float], weights: list[float]) -> None:
+    def add(self, impression: Impression, labels: list[float], weights: list[float]) -> None:
         self.sources.append((impression.features, impression.row))
         self.labels.append(labels)
         self.weights.append(weights)
@@ -190,29 +100,38 @@ class _Collected:
 class Joiner:
     """Pairs impressions with actions, in log order.
 
-    Memory, `window_minutes` and `late_hours` long: 3 KB a page of 20 with its features, which stay packed as they were
-    logged; 0.4 KB an impression and, where no page has logged its features, the row that the fold made.
+    What came in the last `window_minutes` and `late_hours` is remembered: of that at most `pages` and, besides those
+    whose window is open, `impressions`. Memory, measured with the default features: 3 KB a page of 20 that has logged
+    them, 0.5 KB an impression, and 0.3 KB more for one of no such page, with the row that the fold made. By default
+    that is no more than 150 MB of pages and 250 MB of impressions (400 MB where no features are logged). A snapshot
+    takes 1.5 times its own bytes on top while it is made.
     """
 
     def __init__(self, config: JoinConfig, state: State, schema: Schema) -> None:
         """`schema` is that of the features that `push` is given."""
         self._window = round(config.window_minutes * MINUTE)
         self._late = round(config.late_hours * HOUR)
+        self._most_pages, self._most_closed = config.pages, config.impressions
         self._state = state
         self._schema = schema
         self._reader = state.reader
         self._everything = [1.0] * len(self._reader.objectives)
         self._watermark = state.watermark
         # All of these are in the order in which they were opened, which is the order in which they close.
-        self._open: deque[_Impression] = deque()
-        self._closed: deque[_Impression] = deque()
-        self._pages: dict[str, _Page] = {}
-        self._early: deque[_Early] = deque()
-        self._of_request: dict[tuple[str, int], _Impression] = {}
-        self._of_pair: dict[tuple[int, int], _Impression] = {}
-        self._early_of_pair: dict[tuple[int, int], list[_Early]] = {}
+        self._open: deque[Impression] = deque()
+        self._closed: deque[Impression] = deque()
+        # A plain dict finds its oldest entry by going over all that were deleted before it.
+        self._pages: OrderedDict[str, Page] = OrderedDict()
+        self._early: deque[Early] = deque()
+        self._of_request: dict[tuple[str, int, int], Impression] = {}
+        self._of_pair: dict[tuple[int, int], Impression] = {}
+        self._early_of_pair: dict[tuple[int, int], list[Early]] = {}
         self.unreadable_features = 0
         """Impressions whose logged features were damaged or of another schema, and were not used."""
+        self.pages_dropped = 0
+        """Pages that were forgotten before their time, as there were too many."""
+        self.impressions_dropped = 0
+        """Closed impressions that were, for the same reason; late actions no longer find them."""
 
     @property
     def waiting(self) -> int:
@@ -232,111 +151,158 @@ class Joiner:
         place = np.full(len(rows), -1)
         place[emitted.rows] = np.arange(len(emitted.rows))
         first = np.searchsorted(rows.records, np.arange(len(records) + 1)).tolist()
+        begun: list[Impression] = []
         for index, record in enumerate(records):
             self._watermark = watermark_after(self._watermark, record)
             self._close(collected)
             if isinstance(record.body, Served) and record.request_id:
                 self._take_up(record, record.body)
-            drawn: list[_Impression] = []
+            request_id = self._counting_request(record)
+            drawn: list[Impression] = []
             for row in range(first[index], first[index + 1]):
                 kind = rows.kinds[row]
-                come = _Impression(
+                come = Impression(
                     int(rows.users[row]), int(rows.items[row]), record.timestamp, int(rows.sequence[row]),
-                    self._watermark, record.request_id, emitted.features, int(place[row]),
+                    self._watermark, request_id, emitted.features, int(place[row]),
                 )  # fmt: skip
                 if kind == RowKind.IMPRESSION:
-                    self._report(come)
+                    if self._report(come):
+                        begun.append(come)
                 elif kind == RowKind.JOINED:
                     collected.add(come, rows.labels[row].tolist(), self._everything)
                 elif kind == RowKind.DRAWN:
                     drawn.append(come)
                 else:
                     self._act(collected, record, come, drawn)
-        return self._examples(collected)
+        examples = self._examples(collected)
+        self._pack_own(begun, emitted.features)
+        return examples
 
     def dump(self) -> bytes:
-        """Everything that waits or is remembered, for a snapshot."""
-        users, items = self._state.catalog.users.ids.names, self._state.catalog.items.ids.names
-        remembered = [*self._closed, *self._open]
-        impressions = [
-            _StoredImpression(
-                users[one.user], items[one.item], one.timestamp, one.sequence, one.opened, one.request_id,
-                one.outcomes, one.taught,
-            )
-            for one in remembered
-        ]  # fmt: skip
-        features = self._gather([(one.features, one.row) for one in remembered])
+        """Everything that waits or is remembered, for a snapshot. About a microsecond an impression or page."""
+        impressions = [*self._closed, *self._open]
+        logged = [page.logged for page in self._pages.values() if page.logged is not None]
+        batches = _numbered([*logged, *map(attrgetter("features"), impressions)])
+        requests = _numbered(map(attrgetter("request_id"), impressions))
+        columns = np.empty((len(_COLUMNS), len(impressions)), dtype=np.int64)
+        for column, name in zip(columns, _COLUMNS, strict=True):
+            values: Iterable[int] = map(attrgetter(name), impressions)
+            if name == "features":
+                values = map(batches.__getitem__, values)
+            elif name == "request_id":
+                values = map(requests.__getitem__, values)
+            column[:] = np.fromiter(values, np.int64, len(impressions))
+        # Ordinals belong to a process.
+        users, columns[0] = np.unique(columns[0], return_inverse=True)
+        items, columns[1] = np.unique(columns[1], return_inverse=True)
+        names_of_users, names_of_items = self._state.catalog.users.ids.names, self._state.catalog.items.ids.names
         early = [
-            _StoredEarly(
-                users[one.user], items[one.item], one.timestamp, one.opened, one.action, one.value, one.sequence,
-                one.request_id, one.bound,
+            StoredEarly(
+                names_of_users[one.user], names_of_items[one.item], one.timestamp, one.opened, one.action, one.value,
+                one.sequence, one.request_id, one.bound,
             )
             for one in self._early
             if not one.taken
         ]  # fmt: skip
         pages = [
-            _StoredPage(
-                request_id, page.opened, page.timestamp, page.items(),
-                None if page.logged is None else page.logged.packed,
+            StoredPage(
+                request_id, page.user_id, page.opened, page.timestamp, page.encoded_items,
+                -1 if page.logged is None else batches[page.logged],
             )
             for request_id, page in self._pages.items()
         ]  # fmt: skip
-        snapshot = _Snapshot(impressions, pack(features), pages, early)
-        return msgspec.msgpack.encode(snapshot)
+        return msgspec.msgpack.encode(
+            Snapshot(
+                self._shape,
+                [names_of_users[user] for user in users.tolist()],
+                [names_of_items[item] for item in items.tolist()],
+                list(requests),
+                [(batch.rows, batch.packed) for batch in batches],
+                pages,
+                columns.astype("<i8").tobytes(),
+                len(self._closed),
+                [(number, one.outcomes) for number, one in enumerate(impressions) if one.outcomes],
+                early,
+            )
+        )
 
     def load(self, dumped: bytes) -> None:
         """Go on from what `dump` gave; the state must be that of the same place in the log.
 
-        Raises SnapshotError when that is damaged or of another schema.
+        Raises SnapshotError when that is damaged or of another schema; the joiner is then of no further use.
         """
         try:
-            snapshot = msgspec.msgpack.decode(dumped, type=_Snapshot)
-            features = unpack(snapshot.features, len(snapshot.impressions))
-        except (msgspec.MsgspecError, InvalidFile) as error:
+            snapshot = msgspec.msgpack.decode(dumped, type=Snapshot)
+            if snapshot.schema != self._shape:
+                raise SnapshotError("the joiner's snapshot holds features of another schema")
+            self._fill(snapshot)
+        except (msgspec.MsgspecError, ValueError, LookupError) as error:
             raise SnapshotError(f"the joiner's snapshot cannot be read ({error})") from None
-        if len(features) and not self._fits(features):
-            raise SnapshotError("the joiner's snapshot holds features of another schema")
-        user, item = self._state.user, self._state.item
+
+    def _fill(self, snapshot: Snapshot) -> None:
+        users, items = list(map(self._state.user, snapshot.users)), list(map(self._state.item, snapshot.items))
         self._watermark = self._state.watermark
-        self._pages = {
-            page.request_id: _page(page.opened, page.timestamp, page.items, page.features) for page in snapshot.pages
-        }
-        for row, one in enumerate(snapshot.impressions):
-            impression = _Impression(
-                user(one.user_id), item(one.item_id), one.timestamp, one.sequence, one.opened, one.request_id,
-                features, row, one.outcomes, one.taught,
+        batches = [Packed(packed, rows) for rows, packed in snapshot.batches]
+        for page in snapshot.pages:
+            logged = None if page.batch < 0 else batches[page.batch]
+            self._pages[page.request_id] = Page(
+                page.user_id, page.opened, page.timestamp, page.encoded_items, logged
             )  # fmt: skip
-            self._remember(impression)
-        for early in snapshot.early:
-            self._wait_for_impression(
-                _Early(
-                    user(early.user_id), item(early.item_id), early.timestamp, early.opened, early.action, early.value,
-                    early.sequence, early.request_id, early.bound,
+        columns = np.frombuffer(snapshot.impressions, "<i8").reshape(len(_COLUMNS), -1).tolist()
+        outcomes = dict(snapshot.outcomes)
+        for number, (user, item, timestamp, sequence, opened, request, batch, row) in enumerate(
+            zip(*columns, strict=True)
+        ):
+            self._remember(
+                Impression(
+                    users[user], items[item], timestamp, sequence, opened, snapshot.requests[request], batches[batch],
+                    row, outcomes.get(number, {}), number < snapshot.closed,
                 )
             )  # fmt: skip
+        for early in snapshot.early:
+            self._wait_for_impression(
+                Early(
+                    self._state.user(early.user_id), self._state.item(early.item_id), early.timestamp, early.opened,
+                    early.action, early.value, early.sequence, early.request_id, early.bound,
+                )
+            )  # fmt: skip
+
+    @property
+    def _shape(self) -> list[int]:
+        return [*(slot.number for slot in self._schema.slots), self._state.native.dense_columns]
 
     @property
     def _remembers_nothing(self) -> bool:
         return not (self._open or self._closed or self._early)
 
-    def _report(self, seen: _Impression) -> None:
-        """An impression that a record reports."""
-        if (seen.request_id, seen.item) in self._of_request:
-            return
+    def _counting_request(self, record: Record) -> str:
+        """The request id of a record, where it is not that of a page that was made for another user."""
+        page = self._pages.get(record.request_id)
+        return record.request_id if page is None or page.user_id == record.subject else ""
+
+    def _report(self, seen: Impression) -> bool:
+        """An impression that a record reports; False where it is known already."""
+        if (seen.request_id, seen.user, seen.item) in self._of_request:
+            return False
         page = self._pages.get(seen.request_id)
         if page is not None and page.logged is not None:
             name = self._state.catalog.items.ids.names[seen.item]
             row = next((row for row, (item_id, _) in enumerate(page.items()) if item_id == name), -1)
             self._use_logged(seen, page.logged, row)
         self._begin(seen)
+        return True
 
     def _take_up(self, record: Record, served: Served) -> None:
         """Remember a page, and do what it would have done to what stands before it in the log."""
         request_id = record.request_id
         items = [(item.item_id, item.position) for item in served.items]
-        page = _page(self._watermark, record.timestamp, items, served.features)
+        logged = None if served.features is None else Packed(served.features, len(items))
+        page = Page(record.subject, self._watermark, record.timestamp, _encode_items(items), logged)
         self._pages.pop(request_id, None)
         self._pages[request_id] = page
+        if len(self._pages) > self._most_pages:
+            self._pages.popitem(last=False)
+            self.pages_dropped += 1
         if page.logged is None or not (self._open or self._closed or self._early):
             return
         ids = self._state.catalog.items.ids
@@ -344,18 +310,18 @@ class Joiner:
         last: tuple[int, int, int] | None = None
         for row, (item_id, position) in enumerate(items):
             item = ids.find(item_id)
-            reported = self._of_request.get((request_id, item))
+            reported = self._of_request.get((request_id, user, item))
             if reported is not None:
                 self._use_logged(reported, page.logged, row)
                 if reported.outcomes:
-                    last = max(last or _NOWHERE, (position, reported.user, reported.sequence))
+                    last = max(last or _NOWHERE, (position, user, reported.sequence))
             for early in self._early_of_pair.get((user, item), ()):
                 if early.request_id == request_id:
                     last = max(last or _NOWHERE, (position, user, early.sequence))
         if last is not None:
             self._open_page(request_id, page, *last)
 
-    def _begin(self, impression: _Impression) -> None:
+    def _begin(self, impression: Impression) -> None:
         pair = impression.user, impression.item
         waiting = self._early_of_pair.pop(pair, [])
         for early in waiting:
@@ -367,20 +333,20 @@ class Joiner:
             self._early_of_pair[pair] = later
         self._remember(impression)
 
-    def _remember(self, impression: _Impression) -> None:
+    def _remember(self, impression: Impression) -> None:
         if impression.request_id:
-            self._of_request[impression.request_id, impression.item] = impression
+            self._of_request[impression.request_id, impression.user, impression.item] = impression
         self._of_pair[impression.user, impression.item] = impression
-        (self._open if impression.taught is None else self._closed).append(impression)
+        (self._closed if impression.closed else self._open).append(impression)
 
-    def _wait_for_impression(self, early: _Early) -> None:
+    def _wait_for_impression(self, early: Early) -> None:
         self._early.append(early)
         self._early_of_pair.setdefault((early.user, early.item), []).append(early)
 
     def _fits(self, features: Features) -> bool:
         return self._schema.fits(features, self._state.native.dense_columns)
 
-    def _use_logged(self, impression: _Impression, logged: _Logged, row: int) -> None:
+    def _use_logged(self, impression: Impression, logged: Packed, row: int) -> None:
         if row < 0 or (impression.features is logged and impression.row == row):
             return
         if logged.fits is None:
@@ -393,30 +359,32 @@ class Joiner:
         else:
             self.unreadable_features += 1
 
-    def _act(self, collected: _Collected, record: Record, acted: _Impression, drawn: list[_Impression]) -> None:
+    def _act(self, collected: _Collected, record: Record, acted: Impression, drawn: list[Impression]) -> None:
         value = 1.0 if record.value is None else record.value
-        page = self._pages.get(record.request_id)
+        request_id = acted.request_id
+        page = self._pages.get(request_id)
         if page is not None:
             name = self._state.catalog.items.ids.names[acted.item]
             position = next((position for item_id, position in page.items() if item_id == name), None)
             if position is not None:
-                self._open_page(record.request_id, page, position, acted.user, acted.sequence)
-        of_request = self._of_request.get((record.request_id, acted.item))
+                self._open_page(request_id, page, position, acted.user, acted.sequence)
+        of_request = self._of_request.get((request_id, acted.user, acted.item))
         impression = of_request or self._of_pair.get((acted.user, acted.item))
         about = self._reader.about(record.action)
         # The page of its request may be about to come: a server logs what it served a moment after it was answered.
-        overtakes = bool(record.request_id) and page is None and of_request is None
+        overtakes = bool(request_id) and page is None and of_request is None
         if about and (impression is None or overtakes):
             self._wait_for_impression(
-                _Early(
+                Early(
                     acted.user, acted.item, record.timestamp, self._watermark, record.action, value, acted.sequence,
-                    record.request_id, bound=impression is not None,
+                    request_id, bound=impression is not None,
                 )
             )  # fmt: skip
         if impression is not None:
+            taught = self._reader.read(impression.outcomes).labels if impression.closed else None
             self._reader.combine(impression.outcomes, record.action, value)
-            if impression.taught is not None:
-                self._teach_late(collected, impression)
+            if taught is not None:
+                self._teach_late(collected, impression, taught)
             return
         if not about:
             return
@@ -426,22 +394,21 @@ class Joiner:
                 collected.add(other, self._reader.nothing.labels, weights)
             collected.add(acted, self._reader.read({record.action: value}).labels, weights)
 
-    def _teach_late(self, collected: _Collected, impression: _Impression) -> None:
+    def _teach_late(self, collected: _Collected, impression: Impression, taught: list[float]) -> None:
         labels = self._reader.read(impression.outcomes).labels
-        changed = [float(new != old) for new, old in zip(labels, impression.taught or labels, strict=True)]
+        changed = [float(new != old) for new, old in zip(labels, taught, strict=True)]
         if any(changed):
-            impression.taught = labels
             collected.add(impression, labels, changed)
 
-    def _open_page(self, request_id: str, page: _Page, last: int, user: int, sequence: int) -> None:
+    def _open_page(self, request_id: str, page: Page, last: int, user: int, sequence: int) -> None:
         """Impressions of the items down to the position `last`, where they were served with their features."""
         if page.logged is None:
             return
         for row, (item_id, position) in enumerate(page.items()):
             item = self._state.catalog.items.ids.find(item_id)
-            if position > last or (request_id, item) in self._of_request:
+            if position > last or (request_id, user, item) in self._of_request:
                 continue
-            opened = _Impression(
+            opened = Impression(
                 user, self._state.item(item_id), page.timestamp, sequence, self._watermark, request_id, page.logged, -1
             )
             self._use_logged(opened, page.logged, row)
@@ -453,8 +420,8 @@ class Joiner:
         window, end = self._watermark - self._window, self._watermark - self._window - self._late
         while self._open and self._open[0].opened <= window:
             impression = self._open.popleft()
-            impression.taught = self._reader.read(impression.outcomes).labels
-            collected.add(impression, impression.taught, self._everything)
+            impression.closed = True
+            collected.add(impression, self._reader.read(impression.outcomes).labels, self._everything)
             self._closed.append(impression)
         while self._early and self._early[0].opened <= window:
             early = self._early.popleft()
@@ -464,17 +431,30 @@ class Joiner:
                     del self._early_of_pair[early.user, early.item]
         while self._closed and self._closed[0].opened <= end:
             self._forget(self._closed.popleft())
+        while len(self._closed) > self._most_closed:
+            self._forget(self._closed.popleft())
+            self.impressions_dropped += 1
         while self._pages:
             request_id, page = next(iter(self._pages.items()))
             if page.opened > end:
                 break
             del self._pages[request_id]
 
-    def _forget(self, impression: _Impression) -> None:
-        self._of_request.pop((impression.request_id, impression.item), None)
+    def _forget(self, impression: Impression) -> None:
+        self._of_request.pop((impression.request_id, impression.user, impression.item), None)
         pair = impression.user, impression.item
         if self._of_pair.get(pair) is impression:
             del self._of_pair[pair]
+
+    def _pack_own(self, begun: list[Impression], features: Features) -> None:
+        """Pack the rows that the fold has made for impressions: now, so that no snapshot has to pack those of a day."""
+        own = [one for one in begun if one.features is features]
+        if not own:
+            return
+        rows = np.array([one.row for one in own], dtype=np.intp)
+        packed = Packed(pack(features.take(rows)), len(own), fits=True)
+        for row, one in enumerate(own):
+            one.features, one.row = packed, row
 
     def _joined_only(self, folded: Folded) -> Examples:
         rows, catalog = folded.rows, self._state.catalog
@@ -493,7 +473,7 @@ class Joiner:
             catalog.users.keys[keys[:, 0]], catalog.items.keys[keys[:, 1]], keys[:, 2].copy(), keys[:, 3].copy(),
         )  # fmt: skip
 
-    def _gather(self, sources: list[tuple[Features | _Logged, int]]) -> Features:
+    def _gather(self, sources: list[tuple[Features | Packed, int]]) -> Features:
         """Rows of several batches as one, in order; one copy for each run of rows of the same batch."""
         parts: list[Features] = []
         start = 0
@@ -503,7 +483,7 @@ class Joiner:
             while end < len(sources) and sources[end][0] is batch:
                 end += 1
             rows: npt.NDArray[np.intp] = np.array([row for _, row in sources[start:end]], dtype=np.intp)
-            features = batch.unpack() if isinstance(batch, _Logged) else batch
+            features = batch.unpack() if isinstance(batch, Packed) else batch
             parts.append(features.take(rows))
             start = end
         if not parts:
@@ -512,9 +492,9 @@ class Joiner:
         return Features.concatenate(parts)
 
 
-def _page(opened: int, timestamp: int, items: list[tuple[str, int]], features: bytes | None) -> _Page:
-    logged = None if features is None else _Logged(features, len(items))
-    return _Page(opened, timestamp, _encode_items(items), logged)
+def _numbered(values: Iterable[_Value]) -> dict[_Value, int]:
+    """Each value once, in the order in which they first come, and its number."""
+    return {value: number for number, value in enumerate(dict.fromkeys(values))}
 
 
 def _all_joined(records: Sequence[Record], folded: Folded) -> bool:

@@ -64,6 +64,7 @@ class ChannelContract:
         channel.publish(delta(dense=dense))
         assert_equal(channel.read(3, 7), delta(dense=dense))
         assert_equal(channel.read(3, 7), delta(dense=dense))
+        assert channel.header(3, 7) == HEADER
 
     def test_a_delta_may_be_empty(self, channel: Channel) -> None:
         empty = Delta(HEADER, {}, None)
@@ -104,3 +105,5 @@ class ChannelContract:
         for epoch, sequence in ((3, 7), (3, 8), (4, 7)):
             with pytest.raises(SnapshotError, match=str(sequence)):
                 channel.read(epoch, sequence)
+            with pytest.raises(SnapshotError, match=str(sequence)):
+                channel.header(epoch, sequence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from feedmill.domain.errors import SnapshotError
 from feedmill.learn.sync.encoding import decode, encode
-from feedmill.learn.sync.protocol import Delta, Head
+from feedmill.learn.sync.protocol import Delta, Head, Header
 
 
 class MemoryChannel:
@@ -28,6 +28,9 @@ class MemoryChannel:
         if (epoch, sequence) not in self._deltas:
             raise SnapshotError(f"delta {sequence} of epoch {epoch}: missing")
         return decode(self._deltas[epoch, sequence])
+
+    def header(self, epoch: int, sequence: int) -> Header:
+        return self.read(epoch, sequence).header
 
     def kept(self) -> list[tuple[int, int]]:
         return sorted(self._deltas)

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from feedmill.domain.batches import Features
 from feedmill.domain.clock import ManualClock
-from feedmill.domain.errors import StorageError
+from feedmill.domain.errors import SnapshotError, StorageError
 from feedmill.domain.records import Record
 from feedmill.domain.slots import SlotRegistry
 from feedmill.learn.parameters import Parameters
 from feedmill.learn.sync.config import SyncConfig
 from feedmill.learn.sync.files import FileChannel
 from feedmill.learn.sync.follower import Follower
-from feedmill.learn.sync.protocol import Channel, Delta, Head
+from feedmill.learn.sync.protocol import Channel, Delta, Head, Header
 from feedmill.learn.sync.publisher import Publisher
 from feedmill.learn.training.config import LearningConfig
 from feedmill.learn.training.learner import Learner
@@ -274,6 +274,23 @@ def test_the_age_is_the_time_since_the_trainer_was_last_up_to_date(tmp_path: Pat
     assert world.follower.age_ms(START) == 0
 
 
+def test_an_age_is_not_known_while_a_clock_that_was_ahead_is_still_ahead(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.clock.advance(3_600_000)
+    world.publisher.after_step(1, 32, START + 3_600_000)
+    world.follower.poll()
+    assert world.follower.age_ms(START + 3_600_010) == 10
+    # The clock is set back by an hour.
+    assert world.follower.age_ms(START) is None
+    world.clock.advance(-3_600_000)
+    world.publisher.beat()
+    world.follower.poll()
+    assert world.follower.age_ms(START + 40) == 40
+    world.publisher.after_step(2, 64, START + 100)
+    world.follower.poll()
+    assert world.follower.age_ms(START + 150) == 50
+
+
 def test_rows_and_dense_parameters_are_published_at_most_so_often(tmp_path: Path) -> None:
     world = World(tmp_path, SyncConfig(sparse_seconds=0.2, dense_seconds=1.0, beat_seconds=1.0))
     channel = world.channel
@@ -375,6 +392,66 @@ def test_a_damaged_delta_is_passed_by_with_the_next_snapshot(tmp_path: Path, rem
     publish_steps(world)
     assert world.follower.poll()
     world.assert_equal()
+
+
+class FailingChannel(MemoryChannel):
+    """One whose disk fails to give some deltas."""
+
+    failing = 0
+    read_whole = 0
+
+    def read(self, epoch: int, sequence: int) -> Delta:
+        self.read_whole += 1
+        if self.failing:
+            self.failing -= 1
+            raise SnapshotError(f"delta {sequence} of epoch {epoch}: cannot be read (Too many open files)")
+        return super().read(epoch, sequence)
+
+    def header(self, epoch: int, sequence: int) -> Header:
+        return super().read(epoch, sequence).header
+
+
+def test_a_read_that_failed_once_costs_one_poll(tmp_path: Path) -> None:
+    channel = FailingChannel()
+    world = World(tmp_path, channel=channel, snapshot_steps=1_000)
+    world.learn(64)
+    world.follower.poll()
+    world.restart()
+    world.append(64)
+    publish_steps(world)
+    channel.failing = 1
+    assert [world.follower.poll() for _ in range(3)] == [False, False, True]
+    world.assert_equal()
+
+
+def test_what_fails_again_and_again_is_tried_ever_more_rarely(tmp_path: Path) -> None:
+    channel = FailingChannel()
+    world = World(tmp_path, channel=channel, snapshot_steps=1_000)
+    world.learn(64)
+    world.follower.poll()
+    world.restart()
+    world.append(64)
+    publish_steps(world)
+    channel.failing, channel.read_whole = 10**9, 0
+    for _ in range(1 + 1 + 1 + 2 + 1 + 4 + 1):
+        assert not world.follower.poll()
+    # At polls 1, 3, 6 and 11.
+    assert channel.read_whole == 4
+    channel.failing = 0
+    assert [world.follower.poll() for _ in range(9)] == [False] * 8 + [True]
+    world.assert_equal()
+
+
+def test_each_delta_is_read_whole_once_where_a_copy_starts_from_a_snapshot(tmp_path: Path) -> None:
+    channel = FailingChannel()
+    world = World(tmp_path, channel=channel, snapshot_steps=1_000)
+    world.append(320)
+    publish_steps(world)
+    assert len(channel.kept()) == 10
+    late, channel.read_whole = world.follow(), 0
+    assert late.poll()
+    assert channel.read_whole == 10
+    assert held(late.parameters) == held(world.trainer.learner.parameters)
 
 
 def publish_steps(world: World) -> None:

@@ -145,6 +145,38 @@ def test_a_snapshot_of_another_configuration_is_refused(tmp_path: Path) -> None:
         snapshots.restore(Notebook(digest=b"another"), 1)
 
 
+def test_of_other_configurations_the_last_two_are_kept(tmp_path: Path) -> None:
+    snapshots = Snapshots(tmp_path, keep=1)
+    for name in (b"a", b"b", b"c", b"d"):
+        snapshots.enter(Notebook(digest=name))
+        assert snapshots.steps() == []
+        snapshots.save(Notebook(name.decode(), name), 1, 0)
+    for name, kept in ((b"c", [1]), (b"b", [1]), (b"d", [1]), (b"a", [])):
+        snapshots.enter(Notebook(digest=name))
+        assert snapshots.steps() == kept
+        if kept:
+            restored = Notebook(digest=name)
+            snapshots.restore(restored, 1)
+            assert restored.content == name.decode()
+
+
+def test_entering_goes_on_where_a_crash_ended_it(tmp_path: Path) -> None:
+    snapshots = Snapshots(tmp_path)
+    one, other = Notebook("one", b"one"), Notebook("other", b"other")
+    snapshots.enter(one)
+    snapshots.save(one, 1, 0)
+    snapshots.save(one, 2, 0)
+    snapshots.enter(other)
+    snapshots.enter(one)
+    # As a crash leaves it that came while the first of two was put aside.
+    (tmp_path / "of-0000000000000001").mkdir()
+    aside = tmp_path / f"of-{(tmp_path / 'configuration').read_text()}"
+    aside.mkdir()
+    snapshots.path(1).rename(aside / snapshots.path(1).name)
+    snapshots.enter(one)
+    assert snapshots.steps() == [1, 2]
+
+
 def test_a_snapshot_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     snapshots = Snapshots(tmp_path)
     snapshots.save(Notebook("one"), 1, 0)

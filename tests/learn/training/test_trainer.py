@@ -236,10 +236,25 @@ def test_a_changed_configuration_starts_anew(tmp_path: Path, crashes: bool) -> N
         trainer.close()
     trainer = new_trainer(source, tmp_path / "t", changed)
     assert (trainer.step, trainer.position) == (0, 0)
-    assert ["another configuration" in reason for reason in trainer.refused] == [True] * (not crashes)
     trainer.run()
     trainer.close()
     assert bytes_of(trainer, tmp_path) == trained(source, tmp_path, changed)
+
+
+def test_what_another_configuration_has_learned_is_there_when_it_comes_back(tmp_path: Path) -> None:
+    source = log()
+    crash(new_trainer(source, tmp_path / "t"), 4)
+    # More snapshots than are kept, and one of the same step.
+    for seed in (5, 6):
+        other = new_trainer(source, tmp_path / "t", small_config(seed=seed, snapshot_steps=2))
+        assert (other.step, other.refused) == (0, [])
+        other.run()
+        other.close()
+    trainer = new_trainer(source, tmp_path / "t")
+    assert trainer.step >= 5
+    trainer.run()
+    trainer.close()
+    assert bytes_of(trainer, tmp_path) == trained(source, tmp_path)
 
 
 def test_a_changed_number_of_snapshots_goes_on(tmp_path: Path) -> None:

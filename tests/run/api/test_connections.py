@@ -15,7 +15,7 @@ from feedmill.run.api.config import ApiConfig
 from feedmill.run.local.live import Live
 
 HURRIED = ApiConfig(header_seconds=0.3, body_seconds=0.3, keep_alive_seconds=1, max_connections=3, max_body_bytes=1_000)
-HEAD = b"POST /v1/events HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+HEAD = b"POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_a_connection_that_says_nothing_is_closed(hurried, said: bytes) -> None:
 
 
 def test_an_idle_connection_is_closed_and_a_second_request_on_it_has_its_own_time(hurried) -> None:
-    request = b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n"
+    request = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n"
     with hurried.connect() as connection:
         for _ in range(3):
             connection.sendall(request)
@@ -102,7 +102,7 @@ def test_the_rest_of_a_body_that_was_refused_is_read_and_the_connection_goes_on(
     with hurried.connect() as connection:
         connection.sendall(HEAD + b"content-length: 300000\r\n\r\n" + body)
         assert split(connection.recv(65_536))[0] == 413
-        connection.sendall(b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n")
+        connection.sendall(b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n")
         assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
 
 

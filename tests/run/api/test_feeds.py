@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
+
 import httpx
 import pytest
+
+from feedmill.run.local.live import Live
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +59,25 @@ def test_a_page_is_explained_also_when_its_id_holds_a_slash(client: httpx.Client
     said = client.get("/v1/explain/a%2Fb", params={"item_id": ids(page)[0]}).json()
     assert (said["request_id"], said["user_id"], said["item"]["outcome"]) == ("a/b", "why", "shown")
     assert client.get("/v1/explain/never").status_code == 404
+
+
+def test_a_feed_does_not_wait_behind_those_that_wait_for_the_disk(client: httpx.Client, live: Live) -> None:
+    patched: list[int] = []
+
+    def patch(number: int) -> None:
+        patched.append(client.patch(f"/v1/items/f{number}", json={"duration": 3.5}).status_code)
+
+    disk = sqlite3.connect(live.home.log, isolation_level=None)
+    disk.execute("BEGIN IMMEDIATE")
+    try:
+        writers = [threading.Thread(target=patch, args=(number,)) for number in range(8)]
+        for writer in writers:
+            writer.start()
+        assert len(ids(client.get("/v1/feed/hasty", params={"limit": 6}))) == 6
+        assert patched == []
+    finally:
+        disk.execute("ROLLBACK")
+        disk.close()
+    for writer in writers:
+        writer.join()
+    assert patched == [200] * 8

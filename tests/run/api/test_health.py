@@ -66,7 +66,12 @@ def test_requests_and_events_are_counted(live: Live, serve: Any) -> None:
         assert found["feedmill_ready"] == 1
         assert found["feedmill_log_end"] <= status["log_end"]
         assert found["feedmill_parameters_step"] == status["freshness"]["parameters_step"]
-        assert found['feedmill_stage_requests_total{kind="source",outcome="ok",stage="fresh"}'] >= 1
+        stage = 'feedmill_stage_requests_total{feed="feedmill",kind="source",outcome="ok",stage="fresh"}'
+        assert found[stage] >= 1
+        assert (
+            found['feedmill_stage_requests_total{feed="popularity",kind="refresh",outcome="ok",stage="trending"}'] >= 1
+        )
+        assert (found["feedmill_unlogged_pages_total"], found["feedmill_dropped_traces_total"]) == (0, 0)
 
 
 class Answer(Collector):
@@ -118,6 +123,13 @@ def test_without_the_key_nothing_but_health_is_answered(live: Live, serve: Any, 
             assert response.json()["type"] == "urn:feedmill:problem:unauthorized"
         assert client.post("/v1/events", content=b"[").status_code == 401
         assert client.get("/health/live").status_code == client.get("/health/ready").status_code == 200
+
+
+def test_with_the_key_everybody_may_ask_by_any_name(live: Live, serve: Any) -> None:
+    key = f"Bearer {KEY}".encode()
+    headers = {"Authorization": key, "host": b"feeds.example", "sec-fetch-site": b"cross-site"}
+    with serve(live, api_key=KEY) as server, httpx.Client(base_url=server.url, headers=headers) as client:
+        assert client.get("/v1/status").status_code == 200
 
 
 def test_with_the_key_everything_is_answered(live: Live, serve: Any) -> None:

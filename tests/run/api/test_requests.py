@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 EVENT = {"user_id": "ada", "item_id": "lisbon", "action": "like"}
+JSON = {"content-type": "application/json"}
 
 
 def problem(response: httpx.Response, status: int, name: str) -> dict:
@@ -38,7 +39,7 @@ def fields(said: dict) -> list[str]:
 )
 @pytest.mark.parametrize("path", ["/v1/events", "/v1/items", "/v1/users", "/v1/rank"])
 def test_what_is_no_json_is_refused_with_the_place(client: httpx.Client, path: str, body: bytes, detail: str) -> None:
-    response = client.post(path, content=body)
+    response = client.post(path, content=body, headers=JSON)
     assert detail in problem(response, 400, "malformed")["detail"]
 
 
@@ -50,7 +51,7 @@ def test_json_lines_are_refused_with_the_line(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("body", ["null", "3", '"a"', "true", "[]"])
 def test_json_that_holds_no_object_is_invalid(client: httpx.Client, body: str) -> None:
-    assert fields(problem(client.post("/v1/events", content=body), 422, "invalid")) == ["body"]
+    assert fields(problem(client.post("/v1/events", content=body, headers=JSON), 422, "invalid")) == ["body"]
 
 
 @pytest.mark.parametrize(
@@ -93,12 +94,44 @@ def test_an_item_among_events_is_shown_its_own_route(client: httpx.Client) -> No
         {"content-type": "application/x-www-form-urlencoded"},
         {"content-type": "text/plain"},
         {"content-type": ""},
+        {},
         {"content-type": "application/json; charset=latin-1"},
         {"content-type": "application/json", "content-encoding": "gzip"},
     ],
 )
 def test_another_content_type_is_refused(client: httpx.Client, path: str, headers: dict[str, str]) -> None:
     problem(client.post(path, content=b"{}", headers=headers), 415, "media-type")
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:8000", "127.0.0.1:80", "127.9.9.9", "[::1]:8000", "[::1]", "localhost:"]
+)
+def test_without_a_key_this_machine_may_ask_by_any_of_its_own_names(client: httpx.Client, host: str) -> None:
+    assert client.get("/v1/status", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "192.168.0.7", "[::2]", "::1", ""]
+)
+@pytest.mark.parametrize("path", ["/v1/feed/ada", "/metrics", "/docs", "/nothing"])
+def test_without_a_key_a_name_that_is_not_of_this_machine_is_refused(
+    client: httpx.Client, host: str, path: str
+) -> None:
+    said = problem(client.get(path, headers={"host": host}), 421, "misdirected")
+    assert "FEEDMILL_API_KEY" in said["detail"]
+    assert client.get("/health/live", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("site", "status"), [("cross-site", 403), ("same-site", 200), ("same-origin", 200), ("none", 200)]
+)
+def test_without_a_key_a_page_of_another_site_is_refused(client: httpx.Client, site: str, status: int) -> None:
+    headers = {"sec-fetch-site": site}
+    assert client.get("/v1/feed/ada", headers=headers).status_code == status
+    response = client.post("/v1/events", json=EVENT, headers=headers)
+    assert response.status_code == status
+    if status == 403:
+        assert "FEEDMILL_API_KEY" in problem(response, 403, "cross-site")["detail"]
 
 
 def test_a_body_over_the_limit_is_refused(client: httpx.Client) -> None:

@@ -13,6 +13,7 @@ Numbers are little-endian.
 from __future__ import annotations
 
 import struct
+from typing import BinaryIO
 
 import msgspec
 import numpy as np
@@ -25,6 +26,7 @@ from feedmill.learn.sync.protocol import Delta, Header
 MAGIC = b"FMDELTA1"
 _CHECK = struct.Struct("<Q")
 _LENGTH = struct.Struct("<I")
+_LONGEST_HEAD = 1 << 20
 
 
 class _Layout(msgspec.Struct, frozen=True):
@@ -32,6 +34,21 @@ class _Layout(msgspec.Struct, frozen=True):
     rows: tuple[tuple[int, int], ...]
     """Dimension and number of rows."""
     dense: int | None
+
+
+def decode_header(file: BinaryIO) -> Header:
+    """The header of an encoded delta, whose checksum is not looked at. Raises SnapshotError where it is none."""
+    start = len(MAGIC) + _CHECK.size
+    beginning = file.read(start + _LENGTH.size)
+    if beginning[: len(MAGIC)] != MAGIC or len(beginning) < start + _LENGTH.size:
+        raise SnapshotError("damaged: it is no delta")
+    (length,) = _LENGTH.unpack_from(beginning, start)
+    if length > _LONGEST_HEAD:
+        raise SnapshotError("damaged: its head has no end")
+    try:
+        return msgspec.msgpack.decode(file.read(length), type=_Layout).header
+    except msgspec.MsgspecError as error:
+        raise SnapshotError(f"damaged: {error}") from None
 
 
 def encode(delta: Delta) -> bytes:

@@ -10,14 +10,16 @@ cut loses, a trainer makes again from its snapshot and journal, under another ep
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from feedmill.domain.errors import SnapshotError
-from feedmill.learn.sync.encoding import decode, encode
-from feedmill.learn.sync.protocol import Delta, Head
+from feedmill.learn.sync.encoding import decode, decode_header, encode
+from feedmill.learn.sync.protocol import Delta, Head, Header
 from feedmill.stream.files import storage_errors
 
 _NAME = re.compile(r"(\d{8})-(\d{12})\.delta")
@@ -50,13 +52,12 @@ class FileChannel:
         self._write(self._path, msgspec.json.encode(head))
 
     def read(self, epoch: int, sequence: int) -> Delta:
-        path = self._delta(epoch, sequence)
-        try:
+        with _named(self._delta(epoch, sequence)) as path:
             return decode(path.read_bytes())
-        except OSError as error:
-            raise SnapshotError(f"{path}: cannot be read ({error.strerror})") from None
-        except SnapshotError as error:
-            raise SnapshotError(f"{path}: {error}") from None
+
+    def header(self, epoch: int, sequence: int) -> Header:
+        with _named(self._delta(epoch, sequence)) as path, path.open("rb") as file:
+            return decode_header(file)
 
     def kept(self) -> list[tuple[int, int]]:
         with storage_errors(self.folder):
@@ -83,3 +84,14 @@ class FileChannel:
             except BaseException:
                 aside.unlink(missing_ok=True)
                 raise
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[Path]:
+    """Raises SnapshotError, naming the file, where it cannot be read or is damaged."""
+    try:
+        yield path
+    except OSError as error:
+        raise SnapshotError(f"{path}: cannot be read ({error.strerror})") from None
+    except SnapshotError as error:
+        raise SnapshotError(f"{path}: {error}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from feedmill.domain.clock import SECOND
 from feedmill.domain.errors import HomeError, InvalidArgument, SnapshotError
 from feedmill.learn.parameters import Parameters
 from feedmill.learn.sync.protocol import Channel, Delta, Head, config_digest
@@ -12,6 +13,10 @@ from feedmill.learn.training.snapshots import Snapshots
 
 MOST_REFUSED = 20
 """Reasons that are kept."""
+_MOST_SKIPPED = 1024
+"""Polls after which the head is tried again that was not reached ten times."""
+_SKEW = 5 * SECOND
+"""How far ahead a time may be before it says that a clock was set back."""
 
 
 class _Place(NamedTuple):
@@ -51,8 +56,12 @@ class Follower:
         self._digest = digest
         self.refused: list[str] = []
         """Why snapshots, deltas or a whole channel could not be used, the latest last."""
-        self._stuck: tuple[int, int] | None = None
-        """Epoch and newest snapshot from which the head was not reached: trying again would not help."""
+        self._tried: tuple[int, int] | None = None
+        """Epoch and newest snapshot from which the head was not reached."""
+        self._failures = 0
+        """How often it was not."""
+        self._skip = 0
+        """Polls to let pass before it is tried again: a damaged delta stays damaged, but a failed read may succeed."""
         self._copy = self._from_newest_snapshot()
 
     @property
@@ -70,9 +79,12 @@ class Follower:
         return self._copy.place.position
 
     def age_ms(self, now: int) -> int | None:
-        """For how long, at most, something has been received that is not learned; None where it is not known."""
+        """For how long, at most, something has been received that is not learned; None where it is not known.
+
+        It is not known, either, when the trainer has spoken of a time that is still to come.
+        """
         at = self._copy.place.at
-        return max(0, now - at) if at else None
+        return max(0, now - at) if 0 < at <= now + _SKEW else None
 
     def poll(self) -> bool:
         """Apply what is new; whether there was anything. Cheap where there is not.
@@ -84,7 +96,7 @@ class Follower:
             return False
         place = self._copy.place
         if (place.epoch, place.sequence) == (head.epoch, head.sequence):
-            self._copy.place = place._replace(at=max(place.at, head.at))
+            self._copy.place = place._replace(at=head.at)
             return False
         if not self._fits(head):
             return False
@@ -108,17 +120,25 @@ class Follower:
         return True
 
     def _start_again(self, head: Head) -> bool:
-        """Go on from the newest snapshot; whether that has made the present copy another one."""
+        """Go on from the newest snapshot; whether that has made the present copy another one.
+
+        Where the head was not reached before, it is tried again after one poll, after two more, after four more ...
+        and at once when there is another epoch or snapshot.
+        """
         place = self._copy.place
         attempt = head.epoch, max([0, *self._snapshots.steps()])
-        if attempt == self._stuck:
+        if attempt != self._tried:
+            self._tried, self._failures, self._skip = attempt, 0, 0
+        if self._skip:
+            self._skip -= 1
             return False
         # A copy that no delta has changed yet need not be made again, if its snapshot still counts.
         if (place.epoch, place.step) == (0, attempt[1]) and self._catch_up(self._copy, head):
             return True
         copy = self._from_newest_snapshot()
         reached = self._catch_up(copy, head)
-        self._stuck = None if reached else attempt
+        self._failures = 0 if reached else self._failures + 1
+        self._skip = 0 if reached else min(2 ** (self._failures - 1), _MOST_SKIPPED)
         # After a rollback the head may be of an earlier step; what falls short of it must at least be newer.
         if reached or copy.place.step > self._copy.place.step:
             self._copy = copy
@@ -133,7 +153,7 @@ class Follower:
         except (SnapshotError, HomeError, InvalidArgument) as error:
             self._refuse(str(error))
             return False
-        copy.place = copy.place._replace(epoch=head.epoch, sequence=head.sequence, at=max(copy.place.at, head.at))
+        copy.place = copy.place._replace(epoch=head.epoch, sequence=head.sequence, at=head.at)
         return True
 
     def _needed(self, place: _Place, head: Head) -> range:
@@ -144,7 +164,7 @@ class Follower:
             return range(0)
         # Backwards, so that nothing depends on deltas that the snapshot covers, damaged or removed as they may be.
         sequence = head.sequence
-        while (header := self._channel.read(head.epoch, sequence).header).since > place.step:
+        while (header := self._channel.header(head.epoch, sequence)).since > place.step:
             if sequence == 1:
                 raise SnapshotError(
                     f"epoch {head.epoch}: goes on from the snapshot of step {header.base}, which cannot be used or is"

@@ -84,6 +84,10 @@ class Channel(Protocol):
         """A delta. Raises SnapshotError, naming it, where it is missing or damaged."""
         ...
 
+    def header(self, epoch: int, sequence: int) -> Header:
+        """What a delta is about, without reading its rows; raises as `read`, but does not see damage to the rows."""
+        ...
+
     def kept(self) -> list[tuple[int, int]]:
         """Epoch and number of the deltas that are there, ascending."""
         ...

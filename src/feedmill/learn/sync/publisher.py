@@ -54,7 +54,7 @@ class Publisher:
 
     def after_step(self, step: int, position: int, received: int) -> None:
         """Publish what is due. Everything received until `received` (UTC milliseconds) is learned."""
-        self._step, self._position, self._received = step, position, max(self._received, received)
+        self._step, self._position, self._received = step, position, received
         self._publish()
 
     def beat(self) -> None:
@@ -62,7 +62,7 @@ class Publisher:
         self._publish()
         now = self._clock.now()
         if not self._is_behind() and _passed(self._beat_at, now, self._config.beat_seconds):
-            self._received = max(self._received, now)
+            self._received = now
             try:
                 self._announce(self._sent.sequence)
                 self._beat_at = now

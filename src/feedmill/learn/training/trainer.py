@@ -216,16 +216,19 @@ class Trainer:
             audience.covered(self.step)
 
     def _restored(self, make_learner: Callable[[], Learner]) -> tuple[Learner, int, int]:
+        learner = make_learner()
+        self.snapshots.enter(learner)
         for step in reversed(self.snapshots.steps()):
-            learner = make_learner()
             try:
                 manifest = self.snapshots.restore(learner, step)
             except SnapshotError as error:
                 self.refused.append(str(error))
                 self.snapshots.remove(step)
+                # What it has read of the damaged one may be in it.
+                learner = make_learner()
                 continue
             return learner, manifest.step, manifest.position
-        return make_learner(), 0, 0
+        return learner, 0, 0
 
     def _read(self, position: int, count: int) -> tuple[list[Record], int]:
         """Records that were learned before."""

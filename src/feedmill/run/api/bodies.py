@@ -59,12 +59,16 @@ async def read_body(scope: Scope, receive: Receive, limits: ApiConfig) -> bytes:
 
 
 def media_type(request: Request, *allowed: str) -> str:
-    """The content type of the body, JSON where it has none. Raises Refusal (415) for one that is not allowed."""
-    given = request.headers.get("content-type", JSON)
+    """The content type of the body. Raises Refusal (415) for one that is not allowed, and where there is none.
+
+    None is what a page of another site may send without asking first; `application/json` is not.
+    """
+    given = request.headers.get("content-type", "")
     essence, _, parameters = given.partition(";")
     essence = essence.strip().lower()
     if essence not in allowed:
-        raise _wrong_type(f"a body of {given[:80]!r} is not read; send `Content-Type: {allowed[0]}`", allowed)
+        what = f"a body of {given[:80]!r}" if given else "a body without a content type"
+        raise _wrong_type(f"{what} is not read; send `Content-Type: {allowed[0]}`", allowed)
     charset = re.search(r"charset\s*=\s*\"?([^\s\";]*)", parameters, re.IGNORECASE)
     if charset and charset[1].lower() not in ("utf-8", "utf8"):
         raise _wrong_type(f"JSON is read in UTF-8 only, not in {charset[1][:40]!r}", allowed)

@@ -88,7 +88,7 @@ class Catalog:
         name = self._name(request)
         media_type(request, MERGE, JSON)
         fields = self._fields(name, await request.body())
-        return _stored(await self._calls.call(self._family.merge, name, fields))
+        return _stored(await self._calls.wait(self._family.merge, name, fields))
 
     async def get(self, request: Request) -> Response:
         name = self._name(request)

@@ -31,7 +31,7 @@ class ApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     backlog: int = 2_048
     """Connections that may wait to be accepted."""
     workers: int = 4
-    """Threads that wait for the engine."""
+    """Threads that ask the engine; eight times as many wait for the disk."""
 
     def __post_init__(self) -> None:
         for name in ("max_body_bytes", "max_events", "max_connections", "backlog", "workers"):

@@ -37,11 +37,13 @@ _OMIT_DEFAULTS = {"EventResult", "StoredResult"}
 _MEANING = {
     400: "What came cannot be read: malformed JSON, text that is no UTF-8.",
     401: "The key is missing or wrong.",
+    403: "The server has no key, and a page of another site asks.",
     404: "There is no such user, item or request.",
     408: "The body came too slowly.",
     409: "The request id, or the cursor, belongs to another request.",
     413: "Too many bytes, or too many at once.",
-    415: "The content type is not read here.",
+    415: "The content type is missing, or is not read here.",
+    421: "The server has no key, and is asked by a name that is not of this machine.",
     422: "What came can be read, and says what cannot be; `errors` names the fields.",
     500: "A defect of the server; its log says more. None is known.",
     503: "The server is starting or stopping, has more to do than it can, or its disk refuses. Try again later.",
@@ -49,11 +51,13 @@ _MEANING = {
 _NAMES = {
     400: "malformed",
     401: "unauthorized",
+    403: "cross-site",
     404: "not-found",
     408: "too-slow",
     409: "conflict",
     413: "too-large",
     415: "media-type",
+    421: "misdirected",
     422: "invalid",
     500: "internal",
     503: "unavailable",
@@ -66,7 +70,7 @@ def make_document(routes: Iterable[Route], *, keyed: bool) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(
-            route, keyed and not route.path.startswith(OPEN)
+            route, keyed, is_open=route.path.startswith(OPEN)
         )
     components: dict[str, Any] = {"schemas": _schemas()}
     if keyed:
@@ -85,8 +89,9 @@ def make_document(routes: Iterable[Route], *, keyed: bool) -> dict[str, Any]:
     }
 
 
-def _operation(route: Route, keyed: bool) -> dict[str, Any]:
-    statuses = {*route.problems, 400, 500, 503, *((401,) if keyed else ())}
+def _operation(route: Route, keyed: bool, *, is_open: bool) -> dict[str, Any]:
+    entrance = () if is_open else (401,) if keyed else (403, 421)
+    statuses = {*route.problems, 400, 500, 503, *entrance}
     answers: dict[str, Any] = {
         str(status): {"description": text, "content": _content([content]), **_headers(status)}
         for status, (text, content) in route.answers.items()
@@ -100,7 +105,7 @@ def _operation(route: Route, keyed: bool) -> dict[str, Any]:
         "description": route.description,
         "parameters": list(route.parameters),
         "responses": dict(sorted(answers.items())),
-        "security": [{"key": []}] if keyed else [],
+        "security": [{"key": []}] if keyed and not is_open else [],
     }
     if route.body:
         operation["requestBody"] = {"required": True, "content": _content(route.body)}

@@ -10,13 +10,12 @@ from feedmill.domain.errors import InvalidRecord
 from feedmill.run.api.bodies import JSON, decode_object, media_type
 from feedmill.run.api.calls import Calls
 from feedmill.run.api.queries import Query, path_id
-from feedmill.run.api.routes import Content, Route, in_path, in_query, json_answer, ref
+from feedmill.run.api.routes import Content, Route, Schema, in_path, in_query, json_answer, ref
 from feedmill.run.local.answers import FeedRequest, LeftOut, RankRequest, SimilarItem
-from feedmill.run.local.live import Live
-from feedmill.stream.validation import check_id, check_scalars, check_strings
+from feedmill.run.local.live import MOST_SIMILAR, Live
+from feedmill.run.local.pages import MOST_ITEMS
+from feedmill.stream.validation import MAX_LIST, check_id, check_scalars, check_strings
 
-MAX_LIMIT = 100
-MAX_EXCLUDED = 1_000
 _RANK = {"user_id", "item_ids", "surface", "context", "request_id"}
 
 
@@ -38,14 +37,16 @@ class Feeds:
         query = Query(request, _FEED_PARAMETERS, ("exclude",))
         asked = FeedRequest(
             user_id=path_id(request, "user_id"),
-            limit=query.integer("limit", 20, 1, MAX_LIMIT),
+            limit=query.integer("limit", 20, 1, MOST_ITEMS),
             cursor=query.token("cursor"),
             surface=query.text("surface", "feed"),
-            exclude=query.texts("exclude", MAX_EXCLUDED),
+            exclude=query.texts("exclude"),
             context=query.scalars("context"),
             request_id=query.text("request_id"),
         )
-        return json_answer(await self._calls.call(self._live.feed, asked))
+        # A page that has a name, or follows another, is answered when it is on the disk.
+        call = self._calls.wait if asked.request_id or asked.cursor else self._calls.call
+        return json_answer(await call(self._live.feed, asked))
 
     async def rank(self, request: Request) -> Response:
         Query(request, ())
@@ -56,11 +57,10 @@ class Feeds:
                 shown = name[:60].encode(errors="backslashreplace").decode() or "''"
                 raise InvalidRecord(shown, f"unknown field; known are {', '.join(sorted(_RANK))}")
         item_ids = check_strings("item_ids", fields.get("item_ids"))
-        if not item_ids:
-            raise InvalidRecord("item_ids", "must name at least one item")
-        if len(set(item_ids)) < len(item_ids):
-            at, twice = next((at, name) for at, name in enumerate(item_ids) if name in item_ids[:at])
-            raise InvalidRecord(f"item_ids[{at}]", f"{twice!r:.60} is named twice; name each item once")
+        first_at: dict[str, int] = {}
+        for at, item_id in enumerate(item_ids):
+            if first_at.setdefault(item_id, at) < at:
+                raise InvalidRecord(f"item_ids[{at}]", f"{item_id!r:.60} is named twice; name each item once")
         asked = RankRequest(
             user_id=check_id("user_id", fields.get("user_id")),
             item_ids=item_ids,
@@ -68,21 +68,21 @@ class Feeds:
             context=check_scalars("context", fields.get("context", {})),
             request_id=check_id("request_id", fields["request_id"]) if "request_id" in fields else "",
         )
-        return json_answer(await self._calls.call(self._live.rank, asked))
+        call = self._calls.wait if asked.request_id else self._calls.call
+        return json_answer(await call(self._live.rank, asked))
 
     async def similar(self, request: Request) -> Response:
         item_id = path_id(request, "item_id")
-        limit = Query(request, ("limit",)).integer("limit", 20, 1, MAX_LIMIT)
+        limit = Query(request, ("limit",)).integer("limit", 20, 1, MOST_SIMILAR)
         found = await self._calls.call(self._live.similar, item_id, limit)
         return json_answer(SimilarItems(item_id, tuple(found)))
 
     async def explain(self, request: Request) -> Response:
         request_id = path_id(request, "request_id")
         item_id = Query(request, ("item_id",)).text("item_id")
-        return json_answer(await self._calls.call(self._live.explain, request_id, item_id or None))
+        return json_answer(await self._calls.wait(self._live.explain, request_id, item_id or None))
 
     def routes(self) -> list[Route]:
-        limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 20}
         return [
             Route(
                 "GET",
@@ -96,7 +96,7 @@ class Feeds:
                 (409, 422),
                 [
                     in_path("user_id", "For whom.", "ada"),
-                    in_query("limit", "How many items.", limit, 20),
+                    in_query("limit", "How many items.", _up_to(MOST_ITEMS), 20),
                     in_query(
                         "cursor",
                         "What the page before gave: the next page of the same session, without repeats.",
@@ -107,7 +107,7 @@ class Feeds:
                     in_query(
                         "exclude",
                         "Items that must not be on it; may be repeated.",
-                        {"type": "array", "items": ref("Id"), "maxItems": MAX_EXCLUDED},
+                        {"type": "array", "items": ref("Id"), "maxItems": MAX_LIST},
                         ["porto"],
                         style="form",
                         explode=True,
@@ -145,7 +145,10 @@ class Feeds:
                 "Most alike first.",
                 {200: ("Those that are like it.", Content(ref("SimilarItems"), _SIMILAR_EXAMPLE))},
                 (404, 422),
-                [in_path("item_id", "Like which.", "lisbon"), in_query("limit", "How many items.", limit, 20)],
+                [
+                    in_path("item_id", "Like which.", "lisbon"),
+                    in_query("limit", "How many items.", _up_to(MOST_SIMILAR), 20),
+                ],
             ),
             Route(
                 "GET",
@@ -163,6 +166,10 @@ class Feeds:
                 ],
             ),
         ]
+
+
+def _up_to(most: int) -> Schema:
+    return {"type": "integer", "minimum": 1, "maximum": most, "default": 20}
 
 
 _FEED_PARAMETERS = ("limit", "cursor", "surface", "exclude", "request_id", "context")

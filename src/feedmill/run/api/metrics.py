@@ -11,6 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from feedmill.domain.errors import Unavailable
+from feedmill.measure.monitoring.arms import FEEDMILL, POPULARITY
 from feedmill.run.local.live import Live
 
 MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -92,22 +93,38 @@ class _EngineCollector(Collector):
         yield _gauge(
             "feedmill_trainer_lag_records", "Records that the parameters have not learned.", status.trainer_lag
         )
-        yield from self._stages()
-
-    def _stages(self) -> Iterable[Metric]:
         try:
-            counts = self._live.counts()
+            yield from self._lost()
+            yield from self._stages()
         except Unavailable:
             return
+
+    def _lost(self) -> Iterable[Metric]:
+        yield CounterMetricFamily(
+            "feedmill_unlogged_pages",
+            "Pages that were answered and did not reach the log.",
+            value=self._live.unlogged_pages,
+        )
+        yield CounterMetricFamily(
+            "feedmill_dropped_traces", "Traces that could not be kept.", value=self._live.dropped_traces
+        )
+
+    def _stages(self) -> Iterable[Metric]:
+        feeds = {FEEDMILL: self._live.counts(), POPULARITY: self._live.popular_counts()}
         runs = CounterMetricFamily(
-            "feedmill_stage_requests", "Requests by stage and outcome.", labels=("kind", "stage", "outcome")
+            "feedmill_stage_requests", "Requests by stage and outcome.", labels=("feed", "kind", "stage", "outcome")
         )
-        seconds = CounterMetricFamily("feedmill_stage_seconds", "Time spent in a stage.", labels=("kind", "stage"))
+        seconds = CounterMetricFamily(
+            "feedmill_stage_seconds", "Time spent in a stage.", labels=("feed", "kind", "stage")
+        )
         candidates = CounterMetricFamily(
-            "feedmill_stage_candidates", "Candidates before and after a stage.", labels=("kind", "stage", "side")
+            "feedmill_stage_candidates",
+            "Candidates before and after a stage.",
+            labels=("feed", "kind", "stage", "side"),
         )
-        for name, stage in sorted(counts.items()):
-            labels = name.split("/", 1)
+        stages = [(feed, name, stage) for feed, counts in feeds.items() for name, stage in sorted(counts.items())]
+        for feed, name, stage in stages:
+            labels = [feed, *name.split("/", 1)]
             outcomes = {
                 "ok": stage.runs - stage.failed - stage.late,
                 "failed": stage.failed,

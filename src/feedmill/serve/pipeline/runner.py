@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from feedmill.serve.pipeline.stages import (
     Selector,
     Slate,
     Source,
+    StageConfig,
 )
 from feedmill.serve.pipeline.trace import Removal, Trace
 
@@ -52,6 +54,18 @@ class Stages:
     scorers: tuple[Scorer, ...] = ()
     rerankers: tuple[Reranker, ...] = ()
     selector: Selector
+
+
+class Refreshed(Protocol):
+    """Keeps something between requests, as sources do."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def config(self) -> StageConfig: ...
+
+    def refresh(self, now: int) -> None: ...
 
 
 class Pipeline:
@@ -119,19 +133,19 @@ class Pipeline:
         screened = self._screen(request, named, Attempts(self._timer))
         return screened.removals[screened.removed[0]] if screened.removed[0] >= 0 else None
 
-    def refresh(self, now: int) -> None:
-        """Bring up to date what the sources keep between requests. One that fails keeps what it had."""
+    def refresh(self, now: int, others: Sequence[Refreshed] = ()) -> None:
+        """Bring up to date what the sources, and `others`, keep between requests. One that fails keeps what it had."""
         runs = []
-        for source in self.stages.sources:
-            if source.config.enabled:
+        for kept in (*self.stages.sources, *others):
+            if kept.config.enabled:
                 started = self._timer()
                 error = ""
                 try:
-                    source.refresh(now)
+                    kept.refresh(now)
                 except Exception as problem:
                     error = f"{type(problem).__name__}: {problem}"
                 outcome: Outcome = "failed" if error else "ok"
-                runs.append(StageRun(source.name, "refresh", outcome, self._timer() - started, 0, 0, error))
+                runs.append(StageRun(kept.name, "refresh", outcome, self._timer() - started, 0, 0, error))
         self._meter.add(runs)
 
     def counts(self) -> dict[str, StageCounts]:
