@@ -19,7 +19,7 @@ MakeTrace = Callable[[], StoredTrace]
 
 _MOST_WAITING = 2_000
 _BATCH = 200
-_PAUSE_SECONDS = 0.5
+_PAUSE_SECONDS = 0.1
 """Traces of so long are written together."""
 
 
