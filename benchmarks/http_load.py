@@ -53,9 +53,9 @@ class Connection:
 
     async def request(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
         """The status and the body of the answer."""
-        if self._writer is None or self._writer.is_closing():
+        # A server closes connections that have been idle for long.
+        if self._writer is None or self._reader is None or self._writer.is_closing() or self._reader.at_eof():
             self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
-        assert self._reader is not None
         head = f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\n"
         if body:
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
