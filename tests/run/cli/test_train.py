@@ -36,11 +36,14 @@ def test_training_again_learns_only_what_is_new(feedmill, home: Path, tmp_path: 
     assert (report["steps"], report["examples"], report["position"]) == (1, 2, 3062)
 
 
-def test_a_snapshot_of_another_configuration_is_refused_in_words(feedmill, home: Path) -> None:
+def test_what_was_learned_with_another_configuration_is_put_aside_in_words_and_taken_up_again(
+    feedmill, home: Path
+) -> None:
     feedmill("train", "--home", home)
     answer = feedmill("train", "--home", home, "--set", "ranker.dimension=4", "--json")
     assert "made with another configuration" in answer.stderr
     assert answer.json["examples"] == 3000
+    assert feedmill("train", "--home", home, "--json").json["examples"] == 0
 
 
 def test_the_level_of_the_logs_is_configurable(feedmill, home: Path) -> None:

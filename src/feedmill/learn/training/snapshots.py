@@ -69,10 +69,11 @@ class Snapshots:
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def enter(self, learner: Snapshotted) -> None:
+    def enter(self, learner: Snapshotted) -> bool:
         """Put aside what is of another configuration, and bring back what was put aside of this one.
 
-        For whoever saves and journals, before anything else. Where a crash ends it, the next call goes on with it.
+        Whether anything was put aside. For whoever saves and journals, before anything else. Where a crash ends it, the
+        next call goes on with it.
         """
         with storage_errors(self.folder):
             config, marker = f"{_number(learner.digest):016x}", self.folder / _CONFIGURATION
@@ -84,6 +85,7 @@ class Snapshots:
             others = sorted(self.folder.glob(f"{_ELSE}*"), key=lambda path: path.stat().st_mtime_ns)
             for oldest in others[:-_MOST_OTHERS]:
                 shutil.rmtree(oldest, ignore_errors=True)
+        return before != config
 
     def save(self, learner: Snapshotted, step: int, position: int) -> None:
         """Write a snapshot, and remove those that are no longer kept; on disk when this returns."""

@@ -217,7 +217,11 @@ class Trainer:
 
     def _restored(self, make_learner: Callable[[], Learner]) -> tuple[Learner, int, int]:
         learner = make_learner()
-        self.snapshots.enter(learner)
+        if self.snapshots.enter(learner):
+            self.refused.append(
+                f"{self.snapshots.folder}: what was there was made with another configuration of features, objectives"
+                " or models; it is put aside, and taken up again with that"
+            )
         for step in reversed(self.snapshots.steps()):
             try:
                 manifest = self.snapshots.restore(learner, step)

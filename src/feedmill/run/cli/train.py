@@ -30,7 +30,7 @@ def train(home: HomeOption = DEFAULT_HOME, settings: SetOption = None, json: Jso
     with open_engine(home, settings) as engine, StopFlag() as stopped:
         trainer = engine.trainer
         for refused in trainer.refused:
-            log.warning("snapshot refused, learning from the log instead", reason=refused)
+            log.warning("snapshots not used", reason=refused)
         recent = Recent(engine.config.objectives)
         with progress(notes(), log.info) as report:
 

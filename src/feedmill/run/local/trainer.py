@@ -55,7 +55,7 @@ def follow(engine: Engine, stopping: threading.Event) -> None:
             return
     trainer = patiently(lambda: engine.trainer, stopping)
     for refused in trainer.refused:
-        structlog.get_logger().warning("snapshot refused, learning from the log instead", reason=refused)
+        structlog.get_logger().warning("snapshots not used", reason=refused)
     publisher = Publisher(FileChannel(engine.home.deltas), trainer, engine.clock, engine.config.sync)
     trainer.follow(_Told(publisher), stopping.wait)
 
