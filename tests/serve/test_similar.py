@@ -136,3 +136,18 @@ def test_unknown_and_deleted_items_are_not_found_and_limits_are_checked() -> Non
 def test_switched_off_it_keeps_nothing_and_gives_what_is_popular() -> None:
     made = world(a=Item(tags=("t",)), b=Item(tags=("t",)))
     assert similar(feed(made, similar=SimilarConfig(enabled=False)), "a") == {"b": "popular here"}
+
+
+def test_a_lead_that_fails_costs_its_items_and_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = world(a=Item(tags=("t",)), b=Item(tags=("t",)), c=Item())
+    made.state.act("u1", "a", 1.0)
+    made.state.act("u1", "c", 1.0)
+    serving = feed(made)
+
+    def fail(item: int, limit: int) -> None:
+        raise RuntimeError("the model has diverged")
+
+    monkeypatch.setattr(made.state, "neighbours", fail)
+    assert list(similar(serving, "a")) == ["b"]
+    counts = serving.counts()["similar/co_visitation"]
+    assert (counts.runs, counts.failed, counts.last_error) == (1, 1, "RuntimeError: the model has diverged")

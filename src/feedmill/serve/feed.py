@@ -94,7 +94,7 @@ class Feed:
             sources[stages.backfill.name] = stages.backfill
         sources[ASKED] = Asked()
         self._presenter = Presenter(catalog, sources, explored=self.config.fresh_positions.source)
-        self._similar = _similar(catalog, state, popularity, stages, self.config)
+        self._similar = _similar(catalog, state, popularity, self._pipeline, self.config)
         # The postings are those of the source of liked tags, which keeps them up to date where it is enabled.
         self._kept_besides = () if self.config.liked.enabled else (self._similar,)
         self._refreshing = threading.Lock()
@@ -220,11 +220,12 @@ def _stages(catalog: Catalog, state: StateReader, popularity: Popularity, models
 
 
 def _similar(
-    catalog: Catalog, state: StateReader, popularity: Popularity, stages: Stages, config: FeedConfig
+    catalog: Catalog, state: StateReader, popularity: Popularity, pipeline: Pipeline, config: FeedConfig
 ) -> Similar:
     """Shares with the sources what they keep between requests."""
+    stages = pipeline.stages
     liked = next(source for source in stages.sources if isinstance(source, LikedSource))
     two_tower = next(
         (source for source in stages.sources if isinstance(source, TwoTowerSource) and source.config.enabled), None
     )
-    return Similar(catalog, state, popularity, liked.postings, two_tower, config.similar)
+    return Similar(catalog, state, popularity, liked.postings, pipeline.attempt, two_tower, config.similar)

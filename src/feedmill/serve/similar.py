@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
 import msgspec
 import numpy as np
 
@@ -19,6 +22,17 @@ from feedmill.serve.retrieval.two_tower import TwoTowerSource
 from feedmill.stream.catalog.columns import Catalog
 
 _POPULAR = "popular"
+
+
+_NOBODY: Int32s = np.empty(0, np.int32)
+_NO_KEYS: UInt64s = np.empty(0, np.uint64)
+_T = TypeVar("_T")
+
+
+class Attempt(Protocol):
+    """Makes a call that may fail; gives None then, and counts it."""
+
+    def __call__(self, kind: str, stage: str, act: Callable[[], _T]) -> _T | None: ...
 
 
 class SimilarConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,15 +81,20 @@ class Similar:
         state: StateReader,
         popularity: Popularity,
         postings: Postings,
+        attempt: Attempt,
         two_tower: TwoTowerSource | None = None,
         config: SimilarConfig | None = None,
     ) -> None:
-        """`two_tower` is refreshed by the feed that it is a source of."""
+        """`attempt` calls a lead, and counts it where it fails: that costs its items and no others.
+
+        `two_tower` is refreshed by the feed that it is a source of.
+        """
         self.config = config or SimilarConfig()
         self._items = catalog.items
         self._state = state
         self._popularity = popularity
         self._postings = postings
+        self._attempt = attempt
         self._two_tower = two_tower
 
     def find(self, item_id: str, limit: int, now: int) -> list[SimilarItem]:
@@ -112,10 +131,15 @@ class Similar:
 
     def _leads(self, item: int, depth: int, now: int) -> tuple[dict[str, Int32s], dict[int, int]]:
         """By lead, those that may be shown, best first; and the key that each of the sharing ones shares."""
-        leads = {"co_visitation": self._eligible(item, self._state.neighbours(item, 2 * depth)[0], now)}
+        finders: dict[str, Callable[[], Int32s]] = {"co_visitation": lambda: self._state.neighbours(item, 2 * depth)[0]}
         if self._two_tower is not None:
-            leads["two_tower"] = self._eligible(item, self._two_tower.near(item, 2 * depth)[0], now)
-        sharing, keys = self._sharing(item, now)
+            near = self._two_tower.near
+            finders["two_tower"] = lambda: near(item, 2 * depth)[0]
+        leads = {}
+        for lead, find in finders.items():
+            found = self._attempt(self.name, lead, find)
+            leads[lead] = _NOBODY if found is None else self._eligible(item, found, now)
+        sharing, keys = self._attempt(self.name, "shared", lambda: self._sharing(item, now)) or (_NOBODY, _NO_KEYS)
         leads["shared"] = sharing[:depth]
         return leads, dict(zip(sharing[:depth].tolist(), keys[:depth].tolist(), strict=True))
 

@@ -71,6 +71,7 @@ def test_requests_and_events_are_counted(live: Live, serve: Any) -> None:
         assert (
             found['feedmill_stage_requests_total{feed="popularity",kind="refresh",outcome="ok",stage="trending"}'] >= 1
         )
+        assert found["feedmill_background_failures_total"] == 0
         assert (found["feedmill_unlogged_pages_total"], found["feedmill_dropped_traces_total"]) == (0, 0)
 
 

@@ -106,6 +106,11 @@ class _EngineCollector(Collector):
             value=self._live.unlogged_pages,
         )
         yield CounterMetricFamily(
+            "feedmill_background_failures",
+            "How often what is done beside requests has failed: reading parameters, refreshing, heartbeats.",
+            value=self._live.failures,
+        )
+        yield CounterMetricFamily(
             "feedmill_dropped_traces", "Traces that could not be kept.", value=self._live.dropped_traces
         )
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -31,6 +31,8 @@ from feedmill.serve.pipeline.stages import (
     StageConfig,
 )
 from feedmill.serve.pipeline.trace import Removal, Trace
+
+T = TypeVar("T")
 
 _FILL_GROWTH = 4
 """Each further round of backfill asks for this many times as much, so that a feed whose filters remove nearly all
@@ -135,18 +137,20 @@ class Pipeline:
 
     def refresh(self, now: int, others: Sequence[Refreshed] = ()) -> None:
         """Bring up to date what the sources, and `others`, keep between requests. One that fails keeps what it had."""
-        runs = []
         for kept in (*self.stages.sources, *others):
             if kept.config.enabled:
-                started = self._timer()
-                error = ""
-                try:
-                    kept.refresh(now)
-                except Exception as problem:
-                    error = f"{type(problem).__name__}: {problem}"
-                outcome: Outcome = "failed" if error else "ok"
-                runs.append(StageRun(kept.name, "refresh", outcome, self._timer() - started, 0, 0, error))
-        self._meter.add(runs)
+                self.attempt("refresh", kept.name, partial(kept.refresh, now))
+
+    def attempt(self, kind: str, stage: str, act: Callable[[], T]) -> T | None:
+        """What `act` gives beside the stages of a page, timed and counted; None where it fails."""
+        started, given, error = self._timer(), None, ""
+        try:
+            given = act()
+        except Exception as problem:
+            error = f"{type(problem).__name__}: {problem}"
+        outcome: Outcome = "failed" if error else "ok"
+        self._meter.add([StageRun(stage, kind, outcome, self._timer() - started, 0, 0, error)])
+        return given
 
     def counts(self) -> dict[str, StageCounts]:
         """What every stage has done so far, by "kind/stage"."""
