@@ -47,17 +47,21 @@ class Manifest(msgspec.Struct, frozen=True):
     """Name to XXH3 of the content, in hexadecimal."""
 
 
-class Snapshotted(Protocol):
-    """What can be written to a folder and made again from it: a learner, or something with a learner in it."""
+class Restored(Protocol):
+    """What can be made from the files of a snapshot: a learner, or a part of one."""
 
     @property
     def digest(self) -> bytes:
-        """What two of them must share for one to be made again from the other's files."""
+        """What it must share with the one that has written the files."""
         ...
 
-    def save(self, folder: Path) -> None: ...
-
     def load(self, folder: Path) -> None: ...
+
+
+class Snapshotted(Restored, Protocol):
+    """What can be written to a folder, too: a learner, or something with a learner in it."""
+
+    def save(self, folder: Path) -> None: ...
 
 
 class Snapshots:
@@ -152,7 +156,7 @@ class Snapshots:
         """The folder of a snapshot."""
         return self.folder / f"{step:012d}"
 
-    def restore(self, learner: Snapshotted, step: int) -> Manifest:
+    def restore(self, learner: Restored, step: int) -> Manifest:
         """Make a new learner what it was after a step.
 
         Raises SnapshotError, naming what is wrong; HomeVersionError for a snapshot that a newer Feedmill has written.

@@ -40,7 +40,7 @@ class FoldedState:
     def restore(self, snapshots: Snapshots) -> None:
         """Begin where the newest snapshot that fits has been taken, if there is one."""
         for step in reversed(snapshots.steps()):
-            restored = _Restored(self._config)
+            restored = _RestoredState(self._config)
             try:
                 manifest = snapshots.restore(restored, step)
             except SnapshotError as error:
@@ -77,7 +77,7 @@ class FoldedState:
                 self.position += len(chunk)
 
 
-class _Restored:
+class _RestoredState:
     """The state among what a snapshot holds."""
 
     def __init__(self, config: LearningConfig) -> None:
@@ -87,9 +87,6 @@ class _Restored:
     @property
     def digest(self) -> bytes:
         return self._digest
-
-    def save(self, folder: Path) -> None:
-        raise NotImplementedError("the trainer takes the snapshots")
 
     def load(self, folder: Path) -> None:
         load_state(self.state, folder)
