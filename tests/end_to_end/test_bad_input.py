@@ -169,25 +169,6 @@ def test_a_directory_that_is_no_home_is_left_alone(words: tuple[str, ...], tmp_p
 Mount = Callable[[str], contextlib.AbstractContextManager[Path]]
 
 
-@pytest.fixture
-def tmpfs(tmp_path: Path, require: Callable[[str, bool, str], None]) -> Mount:
-    @contextlib.contextmanager
-    def mount(options: str) -> Iterator[Path]:
-        place = tmp_path / "tmpfs"
-        place.mkdir()
-        mounted = False
-        with contextlib.suppress(FileNotFoundError):
-            command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
-            mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
-        require("mount", mounted, "this user may not mount a tmpfs")
-        try:
-            yield place
-        finally:
-            subprocess.run(["umount", "--lazy", str(place)], check=True)
-
-    return mount
-
-
 def remount(place: Path, options: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{options}", str(place)], check=True)
 

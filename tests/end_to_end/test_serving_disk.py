@@ -24,27 +24,6 @@ Mount = Callable[[str], contextlib.AbstractContextManager[Path]]
 ITEMS = 60
 
 
-@pytest.fixture
-def tmpfs(tmp_path: Path, require: Callable[[str, bool, str], None]) -> Mount:
-    """`with tmpfs("size=16m") as place`: a disk of its own."""
-
-    @contextlib.contextmanager
-    def mount(options: str) -> Iterator[Path]:
-        place = tmp_path / "tmpfs"
-        place.mkdir()
-        mounted = False
-        with contextlib.suppress(FileNotFoundError):
-            command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
-            mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
-        require("mount", mounted, "this user may not mount a tmpfs")
-        try:
-            yield place
-        finally:
-            subprocess.run(["umount", "--lazy", str(place)], check=True)
-
-    return mount
-
-
 @contextlib.contextmanager
 def full(place: Path) -> Iterator[None]:
     """No room on the disk until the block ends."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,39 +28,41 @@ def like(event_id: str) -> Record:
     return Record("event", NOW, "ada", "i1", "like", event_id=event_id)
 
 
-def test_an_append_that_fails_after_it_reached_the_disk_is_folded_when_it_is_sent_again(
-    open_live: Callable[..., Live], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    live = open_live()
+@pytest.fixture
+def failing_sync(monkeypatch: pytest.MonkeyPatch) -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """`with failing_sync():` appends reach the disk and report an error all the same."""
     append = SqliteLog.append
 
     def append_and_fail(log: SqliteLog, records: Sequence[Record]) -> Appended:
         append(log, records)
         raise StorageError("the disk failed in the very moment of the sync")
 
-    monkeypatch.setattr(SqliteLog, "append", append_and_fail)
-    with pytest.raises(StorageError):
+    @contextlib.contextmanager
+    def failing() -> Iterator[None]:
+        with monkeypatch.context() as patched:
+            patched.setattr(SqliteLog, "append", append_and_fail)
+            yield
+
+    return failing
+
+
+def test_an_append_that_fails_after_it_reached_the_disk_is_folded_when_it_is_sent_again(
+    open_live: Callable[..., Live], failing_sync: Callable[[], contextlib.AbstractContextManager[None]]
+) -> None:
+    live = open_live()
+    with failing_sync(), pytest.raises(StorageError):
         live.submit([like("a")]).result(10)
-    monkeypatch.setattr(SqliteLog, "append", append)
     assert live.submit([like("a")]).result(10).answers == ["duplicate"]
     status = live.status()
     assert (status.freshness.state_position, status.users) == (1, 1)
 
 
 def test_records_that_a_failed_append_left_are_folded_before_those_that_follow(
-    open_live: Callable[..., Live], monkeypatch: pytest.MonkeyPatch
+    open_live: Callable[..., Live], failing_sync: Callable[[], contextlib.AbstractContextManager[None]]
 ) -> None:
     live = open_live()
-    append = SqliteLog.append
-
-    def append_and_fail(log: SqliteLog, records: Sequence[Record]) -> Appended:
-        append(log, records)
-        raise StorageError("the disk failed in the very moment of the sync")
-
-    monkeypatch.setattr(SqliteLog, "append", append_and_fail)
-    with pytest.raises(StorageError):
+    with failing_sync(), pytest.raises(StorageError):
         live.submit([like("a"), like("b")]).result(10)
-    monkeypatch.setattr(SqliteLog, "append", append)
     assert live.submit([like("c")]).result(10).position == 3
     assert live.status().freshness.state_position == 3
 

@@ -125,17 +125,13 @@ class Live:
 
     def merge_item(self, item_id: str, fields: Mapping[str, object]) -> Ingested:
         """Change some fields of an item (RFC 7396). Raises NotFound, InvalidRecord and what `submit` raises."""
-        self._require_started()
         check_id("item_id", item_id)
-        change = self._intake.change(lambda: [self.validator.merged_item(item_id, self.item(item_id), fields)])
-        return change.result(_CHANGE_SECONDS)
+        return self._change(lambda: self.validator.merged_item(item_id, self.item(item_id), fields))
 
     def merge_user(self, user_id: str, fields: Mapping[str, object]) -> Ingested:
         """Change some fields of a user (RFC 7396). Raises NotFound, InvalidRecord and what `submit` raises."""
-        self._require_started()
         check_id("user_id", user_id)
-        change = self._intake.change(lambda: [self.validator.merged_user(user_id, self.user(user_id), fields)])
-        return change.result(_CHANGE_SECONDS)
+        return self._change(lambda: self.validator.merged_user(user_id, self.user(user_id), fields))
 
     def item(self, item_id: str) -> Item:
         """What the application has said of an item. Raises NotFound."""
@@ -259,6 +255,11 @@ class Live:
             thread.start()
             self._resources.callback(thread.join)
         self._resources.callback(self._stopping.set)
+
+    def _change(self, make: Callable[[], Record]) -> Ingested:
+        """Take in what is made of the catalog when everything before has been folded."""
+        self._require_started()
+        return self._intake.change(lambda: [make()]).result(_CHANGE_SECONDS)
 
     def _require_started(self) -> None:
         if self.starting:
