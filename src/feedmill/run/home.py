@@ -125,7 +125,7 @@ class Home:
 
     def _create(self, create: bool, clock: Clock) -> HomeInfo:
         if not create and not self.path.exists():
-            raise HomeError(f"{self.path}: there is no home here; `feedmill import` makes one")
+            raise HomeError(f"{self.path}: there is no home here; `feedmill serve` or `feedmill import` makes one")
         self.path.mkdir(parents=True, exist_ok=True)
         # What an interrupted first start has left aside does not make a directory somebody else's.
         strangers = sorted(entry.name for entry in self.path.iterdir() if not _is_left_aside(entry.name))
