@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parent.parent
 
@@ -55,3 +59,23 @@ def data_dir(require: Require) -> Path:
     path = (ROOT / os.environ.get("FEEDMILL_DATA", "../shared/data")).resolve()
     require("data", path.is_dir(), f"there is no data at {path} (set FEEDMILL_DATA)")
     return path
+
+
+CHROMIUM = Path("/usr/bin/chromium")
+QUIET = (
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def browser(require: Require) -> Iterator[Browser]:
+    """A Chromium without a window."""
+    from playwright.sync_api import sync_playwright
+
+    reason = f"there is no Chromium at {CHROMIUM} (Debian: apt-get install chromium)"
+    require("chromium", CHROMIUM.exists(), reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield browser
+        browser.close()

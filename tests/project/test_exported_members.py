@@ -44,6 +44,7 @@ def test_every_error_has_one_root_and_stands_in_the_tree_of_the_module() -> None
         "InvalidFile",
         "InvalidArgument",
         "NotFound",
+        "PortInUse",
         "Conflict",
         "Unavailable",
         "SnapshotError",

@@ -3,12 +3,17 @@ import pytest
 
 from feedmill.domain.records import decode_record, encode_record
 from feedmill.simulation import World, WorldConfig
+from feedmill.simulation.config import ActionConfig
 from feedmill.simulation.records import arrivals_of, seen_in
 
 
 @pytest.fixture
 def world():
-    config = WorldConfig(users=200, late_users=0, authors=10, backlog=100, births_per_day=20, days=1, feeds_per_day=20)
+    # People who act a lot, so that every action is there to be seen.
+    actions = ActionConfig(like=0.5, share=0.4, comment=0.4, save=0.4, follow=0.4, hide=0.4, report=0.4)
+    config = WorldConfig(
+        users=200, late_users=0, authors=10, backlog=100, births_per_day=20, days=1, feeds_per_day=20, actions=actions
+    )
     return World(config, np.random.default_rng(0))
 
 
@@ -36,8 +41,20 @@ def test_an_impression_carries_what_followed(world):
     assert [record.timestamp for record in records] == sorted(record.timestamp for record in records)
     seen = [record for record in records if record.kind == "seen"]
     assert len(seen) == responses.seen.sum()
-    for action, column in (("click", responses.clicked), ("like", responses.liked), ("skip", responses.skipped)):
-        assert sum(action in record.outcomes for record in seen) == column.sum()
+    happened = {
+        "click": responses.clicked,
+        "like": responses.liked,
+        "share": responses.shared,
+        "comment": responses.commented,
+        "save": responses.saved,
+        "follow": responses.followed,
+        "hide": responses.hidden,
+        "report": responses.reported,
+        "skip": responses.skipped,
+    }
+    for action, column in happened.items():
+        assert sum(action in record.outcomes for record in seen) == column.sum() > 0
+    assert {action for record in seen for action in record.outcomes} == {*happened, "watched", "view"}
     row = {world.users.ids[user]: number for number, user in enumerate(step.arrivals)}
     for record in seen:
         number, place = row[record.subject], record.context["position"]

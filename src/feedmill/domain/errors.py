@@ -10,6 +10,7 @@
     ├── InvalidFile          an input file that is not what it says
     ├── InvalidArgument      a value passed to a function that it cannot take
     ├── NotFound             a user, item or request that does not exist
+    ├── PortInUse            a port on which another process listens
     ├── Conflict             a request id that belongs to another request
     ├── Unavailable          a server that is starting, stopping or has more to do than it can
     └── SnapshotError        a snapshot that is damaged or belongs to another model
@@ -66,6 +67,10 @@ class InvalidArgument(FeedmillError, ValueError):
 
 class NotFound(FeedmillError):
     """A user, item or request that does not exist."""
+
+
+class PortInUse(FeedmillError):
+    """A port on which another process listens."""
 
 
 class Conflict(FeedmillError):

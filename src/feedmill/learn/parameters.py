@@ -16,7 +16,7 @@ from feedmill.domain.batches import Features, Float32s
 from feedmill.domain.errors import InvalidArgument, SnapshotError
 from feedmill.domain.ids import MAX_SLOT, VALUE_BITS, UInt64s
 from feedmill.domain.slots import SlotRegistry
-from feedmill.learn.models.ranker import Ranker, ranker_schema
+from feedmill.learn.models.ranker import Ranker, ranker_schema, rate_columns
 from feedmill.learn.models.two_tower import tower_schemas
 from feedmill.learn.table.table import EmbeddingTable
 from feedmill.learn.training.config import LearningConfig
@@ -169,7 +169,9 @@ class Parameters:
         self.towers_changed()
 
     def _new_network(self, dense_columns: int) -> Ranker:
-        return Ranker(self.config.ranker, self.ranker_schema.slots, dense_columns, len(self.config.objectives))
+        objectives = len(self.config.objectives)
+        rates = rate_columns(self.config.features, objectives)
+        return Ranker(self.config.ranker, self.ranker_schema.slots, dense_columns, objectives, rates)
 
     def _network_of(self, dense: bytes) -> Ranker:
         with torch.random.fork_rng(devices=[]):

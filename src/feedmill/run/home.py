@@ -10,6 +10,7 @@
     traces.sqlite    the candidates of recent requests, for explanations
     worth.msgpack    what the holdout has shown, up to a position of the log
     server.json      where a server listens, while there is one
+    processes.json   which processes there are, while it is served
     rejects/         rows that imports could not read, with the reasons
     replay/          what lets an interrupted `feedmill replay` go on
 
@@ -102,6 +103,10 @@ class Home:
     @property
     def server(self) -> Path:
         return self.path / "server.json"
+
+    @property
+    def processes(self) -> Path:
+        return self.path / "processes.json"
 
     @property
     def marker(self) -> Path:

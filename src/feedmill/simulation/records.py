@@ -14,8 +14,11 @@ FLAGS = {
     "click": "clicked",
     "like": "liked",
     "share": "shared",
+    "comment": "commented",
+    "save": "saved",
     "follow": "followed",
     "hide": "hidden",
+    "report": "reported",
     "skip": "skipped",
 }
 """Actions without a value of their own, and the column of `Responses` that says where they followed."""
@@ -39,8 +42,8 @@ def seen_in(world: World, responses: Responses, request_ids: Sequence[str] = ())
     """A `seen` record for each impression, with what followed as its outcomes, and a relation for each follow, in order
     of time.
 
-    Outcomes: `watched` (share of the item, 0 to 1) and `view` (seconds) always; `click`, `like`, `share`, `follow`,
-    `hide`, `skip` with 1 where they happened. `request_ids` [b] are those of the slates.
+    Outcomes: `watched` (share of the item, 0 to 1) and `view` (seconds) always; `click`, `like`, `share`, `comment`,
+    `save`, `follow`, `hide`, `report`, `skip` with 1 where they happened. `request_ids` [b] are those of the slates.
     """
     records: list[Record] = []
     flags = np.stack([getattr(responses, column) for column in FLAGS.values()], axis=-1)

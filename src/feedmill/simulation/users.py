@@ -1,25 +1,22 @@
-"""Who lives in the world: what stays with a user, and the tastes that drift."""
+"""Who lives in the world: what stays with a user."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from feedmill.domain.batches import Float32s, Int64s
 from feedmill.domain.clock import DAY
 from feedmill.domain.records import User
 from feedmill.simulation.config import WorldConfig
-from feedmill.simulation.items import STYLES
+from feedmill.simulation.creators import STYLES
+from feedmill.simulation.tastes import DAYPARTS, Tastes
 from feedmill.simulation.topics import TOPICS
 
 AGE_GROUPS = ("under 25", "25 to 50", "over 50")
-LOVED, UNLOVED = 1.0, -0.7
-"""Probits of the average loved topic and of the average other."""
-HOURS = np.array([2, 1, 1, 1, 1, 2, 4, 6, 5, 4, 4, 5, 7, 6, 5, 5, 5, 6, 8, 10, 11, 11, 8, 4], dtype=np.float64)
-HOURS /= HOURS.mean()
-"""float64 [24]: how often feeds are opened by hour of the day (UTC), 1 on average."""
+SHARED_MOOD = 0.4
+"""The part of the variance of moods that is common to all users: the world's mornings and evenings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,44 +28,24 @@ class Users:
     joined_at: Int64s
     """int64 [n], ascending; before the world's start for those who are there from the beginning."""
     activity: Float32s
-    """float32 [n]: feeds opened a day."""
+    """float32 [n]: how often the feed is opened in a day, by a user neither pleased nor disappointed."""
+    habit: Float32s
+    """float32 [n]: the chance to come on a day at all, of the same."""
     patience: Float32s
-    """float32 [n]: the chance to go on to the next item."""
+    """float32 [n]: the chance that nothing but the feed ends a session after an item."""
+    boredom: Float32s
+    """float32 [n]: the chance that an item of which nothing was watched makes the user want to leave."""
+    hope: Float32s
+    """float32 [n]: the mean watched share that the user expects at first."""
+    expressive: Float32s
+    """float32 [n]: how readily the user acts, 1 on average."""
     styles: Float32s
     """float32 [n, STYLES]: how each dimension of an author's manner is liked."""
+    moods: Float32s
+    """float32 [n, DAYPARTS, topics]: what the part of the day adds to the liking of a topic, 0 on average."""
 
     def __len__(self) -> int:
         return len(self.ids)
-
-
-@dataclass(slots=True)
-class Tastes:
-    """How much each user likes each topic now. An Ornstein-Uhlenbeck walk around a long-term taste, with jumps."""
-
-    now: Float32s
-    """float32 [n, topics]: probits."""
-    home: Float32s
-    """float32 [n, topics]: what `now` walks back to; a jump moves it too."""
-    loved: npt.NDArray[np.bool_]
-    """bool [n, topics]."""
-
-    def copy(self) -> Tastes:
-        return Tastes(self.now.copy(), self.home.copy(), self.loved.copy())
-
-    def drift(self, config: WorldConfig, alive: npt.NDArray[np.bool_], generator: np.random.Generator) -> None:
-        """Walk one step, in place, for the users of `alive` (bool [n]); the draws do not depend on it."""
-        days = config.step / DAY
-        noise = generator.standard_normal(self.now.shape, dtype=np.float32) * np.float32(config.drift * np.sqrt(days))
-        move = np.float32(config.return_rate * days) * (self.home - self.now) + noise
-        self.now += np.where(alive[:, None], move, np.float32(0))
-        jumps = generator.random(len(self.now)) < -np.expm1(-config.jumps_per_day * days)
-        chance = generator.random(self.now.shape, dtype=np.float32)
-        able = self.loved.any(axis=1) & ~self.loved.all(axis=1)
-        rows = np.flatnonzero(jumps & alive & able)
-        dropped = np.where(self.loved[rows], chance[rows], -1).argmax(axis=1)
-        taken = np.where(self.loved[rows], -1, chance[rows]).argmax(axis=1)
-        for column in (self.now, self.home, self.loved):
-            column[rows, dropped], column[rows, taken] = column[rows, taken], column[rows, dropped]
 
 
 def draw_demand(generator: np.random.Generator) -> Float32s:
@@ -97,10 +74,11 @@ def make_users(config: WorldConfig, demand: Float32s, generator: np.random.Gener
     places = (-keys).argsort(axis=1).argsort(axis=1)
     loved = places < generator.integers(2, 5, size=n)[:, None]
     spread = generator.normal(0, 0.3, size=(n, n_topics))
-    home = (np.where(loved, LOVED, UNLOVED) + spread).astype(np.float32)
+    home = (np.where(loved, config.loved, config.unloved) + spread).astype(np.float32)
 
-    activity = generator.lognormal(-0.18, 0.6, size=n)
-    patience = 1 - (1 - config.patience) * generator.lognormal(-0.125, 0.5, size=n)
+    moods = np.sqrt(SHARED_MOOD) * generator.standard_normal((1, DAYPARTS, n_topics))
+    moods = moods + np.sqrt(1 - SHARED_MOOD) * generator.standard_normal((n, DAYPARTS, n_topics))
+    moods = config.mood * (moods - moods.mean(axis=1, keepdims=True))
     declares = generator.random(n) < config.declare_interests
     bodies = tuple(
         User(
@@ -114,8 +92,24 @@ def make_users(config: WorldConfig, demand: Float32s, generator: np.random.Gener
         ids=tuple(f"user-{i:04d}" for i in range(n)),
         bodies=bodies,
         joined_at=joined.astype(np.int64),
-        activity=(config.feeds_per_day * activity).astype(np.float32),
-        patience=patience.clip(0, 1).astype(np.float32),
+        activity=(config.feeds_per_day * _around_one(config.activity_spread, n, generator)).astype(np.float32),
+        habit=_chances(config.habit, 0.8, n, generator),
+        patience=1 - ((1 - config.patience) * _around_one(0.5, n, generator)).clip(0, 1).astype(np.float32),
+        boredom=(config.boredom * _around_one(0.4, n, generator)).clip(0, 1).astype(np.float32),
+        hope=(config.hope * _around_one(0.2, n, generator)).clip(0, 1).astype(np.float32),
+        expressive=_around_one(0.7, n, generator).astype(np.float32),
         styles=generator.normal(size=(n, STYLES)).astype(np.float32),
+        moods=moods.astype(np.float32),
     )
     return users, Tastes(home.copy(), home, loved)
+
+
+def _around_one(spread: float, n: int, generator: np.random.Generator) -> Float32s:
+    """float32 [n]: log-normal, with the mean 1."""
+    return generator.lognormal(-(spread**2) / 2, spread, size=n).astype(np.float32)
+
+
+def _chances(mean: float, spread: float, n: int, generator: np.random.Generator) -> Float32s:
+    """float32 [n]: chances around a mean, spread on the scale of log odds; a mean of 1 stays 1."""
+    odds = mean / max(1 - mean, 1e-12) * np.exp(generator.normal(0, spread, size=n))
+    return (odds / (1 + odds)).astype(np.float32)

@@ -8,7 +8,7 @@ import torch
 from feedmill.domain.errors import ConfigError
 from feedmill.domain.slots import Segment, Slot, SlotRegistry
 from feedmill.learn.models.config import RankerConfig
-from feedmill.learn.models.ranker import Ranker, ranker_schema
+from feedmill.learn.models.ranker import Ranker, ranker_schema, rate_columns
 from feedmill.stream.features.config import FeatureConfig
 
 SLOTS = tuple(Slot(number, f"ranker/{number}", (Segment(1), Segment(2))) for number in (1, 2))
@@ -56,3 +56,14 @@ def test_it_reads_every_feature_unless_told_which() -> None:
 def test_a_slot_that_is_no_feature_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match="'colour' is no feature"):
         ranker_schema(SlotRegistry(), FeatureConfig(), RankerConfig(slots=("user", "colour")), objectives=1)
+
+
+def test_a_new_model_adds_what_the_rates_of_groups_say() -> None:
+    features = FeatureConfig(context=(), groups=(("user",), ("user", "category")), crosses=(), half_lives=(0.0, 24.0))
+    # Behind 2 base rates: for each of 2 groups and 2 half-lives a count and 2 rates.
+    assert [list(columns) for columns in rate_columns(features, objectives=2)] == [[1, 7], [2, 8]]
+    config = RankerConfig(dimension=2, hidden=(), rate_weight=0.5)
+    model = Ranker(config, SLOTS, dense_columns=14, objectives=2, rates=rate_columns(features, 2))
+    dense = torch.tensor([[-1.0, -2.0, 9.0, 1.0, 0.2, 9.0, 9.0, 9.0, 9.0, 3.0, 0.4, 9.0, 9.0, 9.0]])
+    logits = model(torch.zeros(1, 2, 4), dense)
+    assert logits.tolist() == [[pytest.approx(-1.0 + 0.5 * (1.0 + 3.0)), pytest.approx(-2.0 + 0.5 * (0.2 + 0.4))]]

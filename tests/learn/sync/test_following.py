@@ -73,6 +73,7 @@ class World:
         self, folder: Path, sync: SyncConfig = AT_ONCE, channel: Channel | None = None, **training: int
     ) -> None:  # fmt: skip
         self.clock = ManualClock(START)
+        self.latest = 0.0
         self.log = MemoryLog()
         self.sync = sync
         self.channel = channel or FileChannel(folder / "deltas")
@@ -84,7 +85,12 @@ class World:
 
     def start(self) -> tuple[Trainer, Publisher]:
         trainer = Trainer(self.log, lambda: Learner(self.config, SlotRegistry()), self.snapshots)
-        return trainer, Publisher(self.channel, trainer, self.clock, self.sync)
+        return trainer, Publisher(self.channel, trainer, self.clock, self.sync, self.seconds)
+
+    def seconds(self) -> float:
+        """What a timer says that goes as the clock does, but never back."""
+        self.latest = max(self.latest, (self.clock.now() - START) / 1000)
+        return self.latest
 
     def restart(self) -> None:
         self.trainer.close()
@@ -292,12 +298,12 @@ def test_an_age_is_not_known_while_a_clock_that_was_ahead_is_still_ahead(tmp_pat
 
 
 def test_rows_and_dense_parameters_are_published_at_most_so_often(tmp_path: Path) -> None:
-    world = World(tmp_path, SyncConfig(sparse_seconds=0.2, dense_seconds=1.0, beat_seconds=1.0))
+    world = World(tmp_path, SyncConfig(sparse_seconds=0.5, dense_seconds=2.5, beat_seconds=2.5))
     channel = world.channel
     for step in range(1, 23):
         world.publisher.after_step(step, step, 0)
-        world.clock.advance(50)
-    # At 0, 200, 400, ... 1000 ms; dense ones at 0 and 1000.
+        world.clock.advance(125)
+    # At 0, 500, 1000, ... 2500 ms; dense ones at 0 and 2500.
     published = [channel.read(*each) for each in channel.kept()]
     assert [delta.header.step for delta in published] == [1, 5, 9, 13, 17, 21]
     assert [delta.header.since for delta in published] == [0, 1, 5, 9, 13, 17]
@@ -323,6 +329,21 @@ def test_what_the_last_steps_left_is_published_while_nothing_comes(tmp_path: Pat
             heads.append(head)
     # Rows after 200 ms, dense ones after 1000, and from then on all is up to date.
     assert [(head.sequence, head.step, head.at - START) for head in heads] == [(1, 1, 0), (2, 2, 0), (3, 2, 1_000)]
+
+
+def test_a_clock_that_runs_ahead_of_the_machine_does_not_publish_more_often(tmp_path: Path) -> None:
+    world = World(tmp_path, SyncConfig(sparse_seconds=0.2, dense_seconds=1.0, beat_seconds=1.0))
+    seconds = 0.0
+    channel = MemoryChannel()
+    publisher = Publisher(channel, world.trainer, world.clock, world.sync, lambda: seconds)
+    for step in range(1, 12):
+        publisher.after_step(step, step, 0)
+        seconds = step * 0.05
+        world.clock.advance(72_000)
+    published = [channel.read(*each).header for each in channel.kept()]
+    # At 0, 0.2 and 0.4 seconds; the headers have the clock's time.
+    assert [header.step for header in published] == [1, 5, 9]
+    assert [header.published_at - START for header in published] == [0, 288_000, 576_000]
 
 
 class FullChannel(MemoryChannel):

@@ -127,7 +127,8 @@ def test_without_a_trainer_feeds_go_on_and_say_how_old_their_parameters_are(
         """A trainer that reads all there is, publishes it, and is gone."""
         tell(live, records)
         with Engine(live.home, live.config, clock) as engine:
-            publisher = Publisher(FileChannel(live.home.deltas), engine.trainer, clock, live.config.sync)
+            channel = FileChannel(live.home.deltas)
+            publisher = Publisher(channel, engine.trainer, clock, live.config.sync, timer=lambda: clock.now() / SECOND)
             rounds = iter([False, False, False])
             engine.trainer.follow(publisher, lambda seconds: next(rounds, True))
         wait_for(lambda: live.status().freshness.parameters_position == live.status().freshness.state_position)

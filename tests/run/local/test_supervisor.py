@@ -14,14 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from feedmill.domain.errors import ConfigError, FeedmillError
+from feedmill.domain.errors import ConfigError, PortInUse
+from feedmill.run.local.processes import ProcessInfo, read_processes
 from feedmill.run.local.supervisor import listen
 
 SUPERVISOR = """
 import sys
 import structlog
+from functools import partial
+from pathlib import Path
+from feedmill.run.local.processes import write_processes
 from feedmill.run.local.supervisor import Child, Supervisor
-folder, needed, *bodies = sys.argv[1:]
+folder, mark, *bodies = sys.argv[1:]
 before = '''
 import os, pathlib, signal, sys, time
 from feedmill.run.local.lifeline import hold_on
@@ -31,18 +35,25 @@ with own.open("a") as file:
     print(os.getpid(), file=file)
 '''
 children = [
-    Child(f"child-{number}", [sys.executable, "-c", before + body, f"{folder}/{number}"], {}, needed=needed == "needed")
+    Child(
+        f"child-{number}", [sys.executable, "-c", before + body, f"{folder}/{number}"], {},
+        needed=mark == "needed", last=mark == "last" and number == 0,
+    )
     for number, body in enumerate(bodies)
 ]
+tell = partial(write_processes, Path(folder) / "processes.json")
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=sys.stderr))
-sys.exit(Supervisor(children, structlog.get_logger()).run())
+sys.exit(Supervisor(children, structlog.get_logger(), tell=tell).run())
 """
 FOREVER = "time.sleep(600)"
 
 
 @contextmanager
-def supervised(folder: Path, *bodies: str, needed: bool = False) -> Iterator[subprocess.Popen[bytes]]:
-    words = [sys.executable, "-c", SUPERVISOR, str(folder), "needed" if needed else "", *bodies]
+def supervised(
+    folder: Path, *bodies: str, mark: str = "", before: tuple[str, ...] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
+    """`mark`: all are `needed`, or the first is the `last`. `before` are words of the command before its own."""
+    words = [*before, sys.executable, "-c", SUPERVISOR, str(folder), mark, *bodies]
     process = subprocess.Popen(words, stderr=subprocess.PIPE)
     try:
         yield process
@@ -99,8 +110,25 @@ signal.signal(signal.SIGTERM, end)
     assert not any(lives(pid) for child in (0, 1) for pid in pids(tmp_path, child))
 
 
+def test_a_terminal_that_is_closed_ends_all_processes(tmp_path: Path) -> None:
+    with supervised(tmp_path, FOREVER) as supervisor:
+        wait_for(lambda: pids(tmp_path))
+        supervisor.send_signal(signal.SIGHUP)
+        assert supervisor.wait(20) == 0
+    assert not lives(pids(tmp_path)[0])
+
+
+def test_a_terminal_that_is_closed_ends_nothing_that_was_told_not_to_mind(tmp_path: Path) -> None:
+    with supervised(tmp_path, FOREVER, before=("nohup",)) as supervisor:
+        wait_for(lambda: pids(tmp_path))
+        supervisor.send_signal(signal.SIGHUP)
+        os.kill(pids(tmp_path)[0], signal.SIGKILL)
+        wait_for(lambda: len(pids(tmp_path)) == 2)
+        assert supervisor.poll() is None
+
+
 def test_a_needed_process_that_cannot_start_ends_the_supervisor(tmp_path: Path) -> None:
-    with supervised(tmp_path, "sys.exit(78)", FOREVER, needed=True) as supervisor:
+    with supervised(tmp_path, "sys.exit(78)", FOREVER, mark="needed") as supervisor:
         assert supervisor.wait(20) == 1
     assert len(pids(tmp_path)) == 1
     assert not any(lives(pid) for pid in pids(tmp_path, 1))
@@ -114,6 +142,43 @@ def test_a_process_that_keeps_failing_is_started_less_and_less_often(tmp_path: P
         assert time.monotonic() - begun > 2.9
 
 
+@pytest.mark.parametrize(("ending", "code"), [("", 0), ("sys.exit(3)", 1)])
+def test_the_end_of_the_last_is_the_end_of_all(tmp_path: Path, ending: str, code: int) -> None:
+    with supervised(tmp_path, f"time.sleep(0.5); {ending}", FOREVER, mark="last") as supervisor:
+        assert supervisor.wait(20) == code
+    assert len(pids(tmp_path)) == 1
+    assert not any(lives(pid) for pid in pids(tmp_path, 1))
+
+
+def test_what_has_killed_the_last_is_said(tmp_path: Path) -> None:
+    with supervised(tmp_path, "os.kill(os.getpid(), signal.SIGKILL)", mark="last") as supervisor:
+        assert supervisor.wait(20) == 1
+        assert supervisor.stderr is not None
+        said = supervisor.stderr.read().decode()
+    assert "child-0" in said
+    assert "SIGKILL" in said
+
+
+def test_how_the_processes_are_is_told_at_each_start_and_end(tmp_path: Path) -> None:
+    told = tmp_path / "processes.json"
+    with supervised(tmp_path, FOREVER, FOREVER):
+        wait_for(lambda: pids(tmp_path) and pids(tmp_path, 1))
+        first, other = pids(tmp_path)[0], pids(tmp_path, 1)[0]
+        wait_for(lambda: read_processes(told))
+        assert read_processes(told) == (ProcessInfo("child-0", first, 0), ProcessInfo("child-1", other, 0))
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: read_processes(told)[0].pid is None)
+        wait_for(lambda: read_processes(told)[0].restarts == 1)
+        wait_for(lambda: len(pids(tmp_path)) == 2)
+        assert read_processes(told) == (ProcessInfo("child-0", pids(tmp_path)[1], 1), ProcessInfo("child-1", other, 0))
+
+
+def test_where_nothing_is_told_there_are_no_processes(tmp_path: Path) -> None:
+    assert read_processes(tmp_path / "nowhere") == ()
+    (tmp_path / "torn").write_text("[{")
+    assert read_processes(tmp_path / "torn") == ()
+
+
 def test_processes_do_not_outlive_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     with supervised(tmp_path, FOREVER, FOREVER) as supervisor:
         wait_for(lambda: pids(tmp_path) and pids(tmp_path, 1))
@@ -124,7 +189,7 @@ def test_processes_do_not_outlive_a_supervisor_that_is_killed(tmp_path: Path) ->
 def test_a_port_that_is_taken_and_a_host_that_is_none_are_named() -> None:
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(FeedmillError, match=rf"port {port} of 127\.0\.0\.1 is in use.*--port"):
+        with pytest.raises(PortInUse, match=rf"port {port} of 127\.0\.0\.1 is in use.*--port"):
             listen("127.0.0.1", port)
     with pytest.raises(ConfigError, match=r"'no\.such\.host\.invalid' is not an address"):
         listen("no.such.host.invalid", 0)

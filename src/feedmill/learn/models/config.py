@@ -20,6 +20,10 @@ class RankerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     initial_scale: float = 0.05
     """Vectors start uniform within this; weights start at zero."""
     dense_learning_rate: float = 0.0007
+    rate_weight: float = 0.1
+    """What the rate of an objective in each group of counters, under the first half-life, weighs in a new model: how
+    far it is from the rate over everything, in log-odds where the objective is binary. So the counters speak from the
+    first event on, and not only once the model has learned to listen to them."""
     admission: int = 1
     """At which occurrence an id gets a row."""
     time_to_live_days: float | None = None
@@ -28,6 +32,8 @@ class RankerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.dimension < 1 or any(width < 1 for width in self.hidden):
             raise ConfigError("ranker.dimension and the widths of ranker.hidden must be at least 1")
+        if not 0 <= self.rate_weight <= 1:
+            raise ConfigError(f"ranker.rate_weight: {self.rate_weight} must be between 0 and 1")
         for name in ("linear_learning_rate", "vector_learning_rate", "dense_learning_rate"):
             if not 0 < getattr(self, name) <= 10:
                 raise ConfigError(f"ranker.{name}: {getattr(self, name)} must be above 0 and at most 10")

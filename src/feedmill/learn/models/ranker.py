@@ -10,6 +10,8 @@ Every slot's row holds a weight for each objective and a vector. The logit of an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -37,10 +39,26 @@ def ranker_schema(registry: SlotRegistry, features: FeatureConfig, config: Ranke
     )  # fmt: skip
 
 
+def rate_columns(features: FeatureConfig, objectives: int) -> list[range]:
+    """For each objective the dense columns, after the base rates, that have its rate in each group under the first
+    half-life. The fold emits a count and all rates for each half-life of each group."""
+    part = 1 + objectives
+    group = part * len(features.half_lives)
+    return [range(1 + objective, group * len(features.groups), group) for objective in range(objectives)]
+
+
 class Ranker(nn.Module):
     """The dense part of the ranker; the rows come from the table."""
 
-    def __init__(self, config: RankerConfig, slots: tuple[Slot, ...], dense_columns: int, objectives: int) -> None:
+    def __init__(
+        self,
+        config: RankerConfig,
+        slots: tuple[Slot, ...],
+        dense_columns: int,
+        objectives: int,
+        rates: Sequence[Sequence[int]] = (),
+    ) -> None:
+        """`rates` are the `rate_columns`, which weigh `config.rate_weight` at first."""
         super().__init__()
         self.slots = slots
         self.objectives = objectives
@@ -55,9 +73,12 @@ class Ranker(nn.Module):
             width = hidden
         head = nn.Linear(width, objectives)
         self.network = nn.Sequential(*layers, head)
-        # A new model predicts base rates: whatever is not learned yet adds nothing.
+        # A new model predicts base rates and what rates of groups add: whatever is not learned yet adds nothing.
         for zeroed in (self.linear.weight, self.linear.bias, head.weight, head.bias):
             nn.init.zeros_(zeroed)
+        with torch.no_grad():
+            for objective, columns in enumerate(rates):
+                self.linear.weight[objective, list(columns)] = config.rate_weight
         nn.init.constant_(self.interactions.weight, 0.1)
 
     def forward(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from feedmill.domain.clock import Clock
@@ -29,11 +31,23 @@ class Publisher:
     went on from. What cannot be published is kept for the next attempt: `last_error` says why.
     """
 
-    def __init__(self, channel: Channel, trainer: Trainer, clock: Clock, config: SyncConfig | None = None) -> None:
-        """`trainer` as it was restored: with the steps of its journal executed, and none after them."""
+    def __init__(
+        self,
+        channel: Channel,
+        trainer: Trainer,
+        clock: Clock,
+        config: SyncConfig | None = None,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`trainer` as it was restored: with the steps of its journal executed, and none after them.
+
+        `timer` gives the seconds that the configuration counts; `clock` may go faster than those, and says in headers
+        how current parameters are.
+        """
         self._channel = channel
         self._parameters = trainer.learner.parameters
         self._clock = clock
+        self._timer = timer
         self._config = config or SyncConfig()
         self._digest = config_digest(trainer.learner.digest)
         head = channel.head()
@@ -48,9 +62,9 @@ class Publisher:
         self._steps: list[tuple[int, int]] = []
         """Number and step of the deltas that are kept."""
         self._covered = 0
-        self._sparse_at: int | None = None
-        self._dense_at: int | None = None
-        self._beat_at: int | None = None
+        self._sparse_at: float | None = None
+        self._dense_at: float | None = None
+        self._beat_at: float | None = None
 
     def after_step(self, step: int, position: int, received: int) -> None:
         """Publish what is due. Everything received until `received` (UTC milliseconds) is learned."""
@@ -60,9 +74,9 @@ class Publisher:
     def beat(self) -> None:
         """To be called while there is nothing to learn: publish what is due, or say that all is up to date."""
         self._publish()
-        now = self._clock.now()
+        now = self._timer()
         if not self._is_behind() and _passed(self._beat_at, now, self._config.beat_seconds):
-            self._received = now
+            self._received = self._clock.now()
             try:
                 self._announce(self._sent.sequence)
                 self._beat_at = now
@@ -93,7 +107,7 @@ class Publisher:
         return self._sent.sequence == 0 or self._step != min(self._sent.step, self._sent.dense_step)
 
     def _publish(self) -> None:
-        now = self._clock.now()
+        now = self._timer()
         if not self._is_behind() or not _passed(self._sparse_at, now, self._config.sparse_seconds):
             return
         dense_due = self._sent.dense_step != self._step and _passed(self._dense_at, now, self._config.dense_seconds)
@@ -104,7 +118,7 @@ class Publisher:
         except StorageError as error:
             self.last_error = str(error)
 
-    def _send(self, now: int, dense_due: bool) -> None:
+    def _send(self, now: float, dense_due: bool) -> None:
         sent, parameters = self._sent, self._parameters
         version = parameters.table.version
         header = Header(
@@ -117,7 +131,7 @@ class Publisher:
             step=self._step,
             position=self._position,
             received=self._received,
-            published_at=now,
+            published_at=self._clock.now(),
         )
         dense = parameters.dense() if dense_due else None
         self._channel.publish(Delta(header, parameters.touched(sent.version), dense))
@@ -148,6 +162,6 @@ class Publisher:
         )
 
 
-def _passed(last: int | None, now: int, seconds: float) -> bool:
-    """Whether so much time has passed, or the clock was set back."""
-    return last is None or not 0 <= now - last < seconds * 1000
+def _passed(last: float | None, now: float, seconds: float) -> bool:
+    """Whether so much time has passed, or never was the time."""
+    return last is None or now - last >= seconds

@@ -17,7 +17,7 @@ import msgspec
 import structlog
 import torch
 
-from feedmill.domain.clock import SystemClock
+from feedmill.domain.clock import Clock, SystemClock, read_clock
 from feedmill.domain.errors import FeedmillError, Unavailable
 from feedmill.run.api.app import make_app
 from feedmill.run.api.serving import make_server
@@ -38,7 +38,7 @@ CRASHED = 70
 _SWITCH_SECONDS = 0.0005
 
 
-def run(home: Home, listening: socket.socket, *, url: str, settings: Sequence[str], as_json: bool) -> int:
+def run(home: Home, listening: socket.socket, *, url: str, settings: Sequence[str], as_json: bool, clock: Clock) -> int:
     """Serve until SIGTERM; the exit code."""
     began = float(os.environ.pop(STARTED, time.monotonic()))
     open_log()
@@ -47,7 +47,6 @@ def run(home: Home, listening: socket.socket, *, url: str, settings: Sequence[st
     # A feed gives up the interpreter's lock at each native call, and would wait five milliseconds for it each time that
     # another thread has work.
     sys.setswitchinterval(_SWITCH_SECONDS)
-    clock = SystemClock()
     config = load_config(home.config, environment=os.environ, arguments=settings)
     live = Live(home, config, clock, on_failure=_crash)
     monitor = WorthMonitor(home, config)
@@ -116,12 +115,20 @@ def main() -> int:
     parser.add_argument("--url", required=True)
     parser.add_argument("--set", action="append", default=[], dest="settings")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--clock")
     options = parser.parse_args()
     hold_on()
     listening = socket.socket(fileno=int(os.environ.pop(SOCKET)))
     try:
         home = Home(options.home, create=False)
-        return run(home, listening, url=options.url, settings=options.settings, as_json=options.json)
+        return run(
+            home,
+            listening,
+            url=options.url,
+            settings=options.settings,
+            as_json=options.json,
+            clock=SystemClock() if options.clock is None else read_clock(options.clock),
+        )
     except FeedmillError as error:
         print(f"feedmill: {error}", file=sys.stderr)
         return FAILED_AT_START

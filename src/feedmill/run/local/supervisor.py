@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-from feedmill.domain.errors import ConfigError, FeedmillError
+from feedmill.domain.errors import ConfigError, FeedmillError, PortInUse, StorageError
 from feedmill.run.local.lifeline import VARIABLE as LIFELINE
+from feedmill.run.local.processes import ProcessInfo
 
 STARTED = "FEEDMILL_STARTED"
 """When the process was started, in the environment of a child: seconds of the system's monotonic clock."""
@@ -47,6 +48,12 @@ class Child:
     needed: bool
     """Whether the others end too when it cannot start the first time."""
     descriptors: tuple[int, ...] = ()
+    output: int | None = None
+    """The descriptor that its standard output goes to; None: where ours does."""
+    last: bool = False
+    """Whether its end, whatever it is, is that of the others too."""
+    ended_by: signal.Signals = signal.SIGTERM
+    """How it is asked to end; SIGKILL where nothing that it would still write is wanted."""
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     """Seconds of the timer."""
@@ -59,11 +66,13 @@ class Child:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Runs children until it is told to stop, or one that is needed cannot start."""
+    """Runs children until it is told to stop, one that is needed cannot start, or one that is the last ends."""
 
     children: list[Child]
     log: Any
     timer: Callable[[], float] = time.monotonic
+    tell: Callable[[list[ProcessInfo]], None] = lambda processes: None
+    """Called at each start and end of a child with how all of them are."""
     _stopping: bool = field(default=False, init=False)
 
     def run(self) -> int:
@@ -79,9 +88,9 @@ class Supervisor:
             selector.register(woken, selectors.EVENT_READ)
             code = 0
             while not self._stopping:
-                failed = self._look(lifeline)
-                if failed is not None:
-                    code = 1
+                over = self._look(lifeline)
+                if over is not None:
+                    code = over
                     break
                 if selector.select(self._pause()):
                     os.read(woken, 4096)
@@ -91,9 +100,16 @@ class Supervisor:
     def _stop(self) -> None:
         self._stopping = True
 
-    def _look(self, lifeline: int) -> Child | None:
-        """Start what is due and see what has ended; the child that is needed and cannot start, if there is one."""
+    def _look(self, lifeline: int) -> int | None:
+        """Start what is due and see what has ended; an exit code where that is the end of all."""
         now = self.timer()
+        told = self._processes()
+        over = self._keep(lifeline, now)
+        if (processes := self._processes()) != told:
+            self._tell(processes)
+        return over
+
+    def _keep(self, lifeline: int, now: float) -> int | None:
         for child in self.children:
             if child.process is not None:
                 code = child.process.poll()
@@ -101,9 +117,13 @@ class Supervisor:
                 if code is None:
                     continue
                 child.process = None
+                if child.last:
+                    if code < 0:
+                        self.log.error("a process was killed", process=child.name, signal=_signal_name(-code))
+                    return int(code != 0)
                 child.proven = child.proven or code < 0
                 if code == FAILED_AT_START and child.needed and not child.proven:
-                    return child
+                    return 1
                 steady = now - child.started_at >= _STEADY_SECONDS
                 child.pause = _FIRST_PAUSE if steady else min(2 * child.pause, _LONGEST_PAUSE)
                 child.due_at = now if steady else now + child.pause
@@ -119,11 +139,24 @@ class Supervisor:
             env=environment,
             pass_fds=(lifeline, *child.descriptors),
             stdin=subprocess.DEVNULL,
+            stdout=child.output,
             # Ctrl-C in the terminal is for the supervisor, which then ends the others in order.
             start_new_session=True,
         )
         child.restarts += child.started_at > 0
         child.started_at = self.timer()
+
+    def _processes(self) -> list[ProcessInfo]:
+        return [
+            ProcessInfo(child.name, child.process.pid if child.process is not None else None, child.restarts)
+            for child in self.children
+        ]
+
+    def _tell(self, processes: list[ProcessInfo]) -> None:
+        try:
+            self.tell(processes)
+        except StorageError as error:
+            self.log.warning("it cannot be told how the processes are", reason=str(error))
 
     def _pause(self) -> float | None:
         """Seconds until something is due; None where only a signal can bring news."""
@@ -135,7 +168,7 @@ class Supervisor:
         for child in reversed(self.children):
             if child.process is None:
                 continue
-            child.process.terminate()
+            child.process.send_signal(child.ended_by)
         deadline = self.timer() + _END_SECONDS
         for child in self.children:
             if child.process is None:
@@ -150,13 +183,18 @@ class Supervisor:
 
 @contextlib.contextmanager
 def _signals(wake: int, stop: Callable[[], None]) -> Iterator[None]:
-    """SIGINT and SIGTERM stop; these and SIGCHLD write to `wake`."""
+    """SIGINT, SIGTERM and SIGHUP stop; these and SIGCHLD write to `wake`.
+
+    SIGHUP is what the end of a terminal is told with. Where it is ignored, as under nohup, it stays so.
+    """
 
     def handle(number: int, frame: FrameType | None) -> None:
         if number != signal.SIGCHLD:
             stop()
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGCHLD]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, handle) for number in numbers}
     woken_before = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     try:
@@ -167,8 +205,16 @@ def _signals(wake: int, stop: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
+
+
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises ConfigError for a host that is none and FeedmillError for a port that is taken."""
+    """A listening socket. Raises ConfigError for a host that is none, PortInUse, and FeedmillError for a port that only
+    root may have."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -183,7 +229,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         if error.errno == errno.EADDRINUSE:
-            raise FeedmillError(
+            raise PortInUse(
                 f"port {port} of {host} is in use; stop what listens there, or choose another with --port"
             ) from None
         if error.errno == errno.EACCES:

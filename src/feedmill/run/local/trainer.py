@@ -12,7 +12,8 @@ from pathlib import Path
 import structlog
 import torch
 
-from feedmill.domain.errors import FeedmillError
+from feedmill.domain.clock import read_clock
+from feedmill.domain.errors import FeedmillError, HomeError
 from feedmill.learn.sync.files import FileChannel
 from feedmill.learn.sync.publisher import Publisher
 from feedmill.run.engine import Engine
@@ -30,6 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--set", action="append", default=[], dest="settings")
+    parser.add_argument("--clock")
     options = parser.parse_args()
     hold_on()
     stopping = threading.Event()
@@ -39,7 +41,8 @@ def main() -> int:
     os.nice(_NICENESS)
     log = open_log()
     try:
-        with Engine.open(options.home, arguments=options.settings) as engine:
+        clock = None if options.clock is None else read_clock(options.clock)
+        with Engine.open(options.home, arguments=options.settings, clock=clock) as engine:
             follow(engine, stopping)
     except FeedmillError as error:
         log.error("the trainer has ended", reason=str(error))
@@ -49,7 +52,7 @@ def main() -> int:
 
 def follow(engine: Engine, stopping: threading.Event) -> None:
     """Learn what the log holds, and what comes, until told to stop; every step's parameters are published."""
-    while not engine.home.log.exists():
+    while not _has_log(engine):
         # The server makes it.
         if stopping.wait(0.05):
             return
@@ -58,6 +61,16 @@ def follow(engine: Engine, stopping: threading.Event) -> None:
         structlog.get_logger().warning("snapshots not used", reason=refused)
     publisher = Publisher(FileChannel(engine.home.deltas), trainer, engine.clock, engine.config.sync)
     trainer.follow(_Told(publisher), stopping.wait)
+
+
+def _has_log(engine: Engine) -> bool:
+    try:
+        return engine.log.end() >= 0
+    except HomeError as error:
+        # There is none, or it is just being made. What else can be wrong with it is of a kind of its own.
+        if type(error) is not HomeError:
+            raise
+        return False
 
 
 class _Told:
