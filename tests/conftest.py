@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +18,17 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 
 Require = Callable[[str, bool, str], None]
+Mount = Callable[[str], contextlib.AbstractContextManager[Path]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="also run the tests that are marked soak")
+
+
+def pytest_configure() -> None:
+    # What a shell starts in the background ignores SIGINT, which tests send to themselves and to their children.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -59,6 +69,27 @@ def data_dir(require: Require) -> Path:
     path = (ROOT / os.environ.get("FEEDMILL_DATA", "../shared/data")).resolve()
     require("data", path.is_dir(), f"there is no data at {path} (set FEEDMILL_DATA)")
     return path
+
+
+@pytest.fixture
+def tmpfs(tmp_path: Path, require: Require) -> Mount:
+    """`with tmpfs("size=16m") as place`: a disk that can be filled, or made read-only, also for root."""
+
+    @contextlib.contextmanager
+    def mount(options: str) -> Iterator[Path]:
+        place = tmp_path / "tmpfs"
+        place.mkdir()
+        mounted = False
+        with contextlib.suppress(FileNotFoundError):
+            command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
+            mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
+        require("mount", mounted, "this user may not mount a tmpfs")
+        try:
+            yield place
+        finally:
+            subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+    return mount
 
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -62,11 +62,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @pytest.fixture(scope="module")
-def page(demo: Demo, browser: Browser) -> Page:
+def page(demo: Demo, browser: Browser) -> Iterator[Page]:
     """The page at desktop width, when something has been learned."""
     page = demo.open(browser, 1440, 900)
     wait_for(lambda: _fact(page, "step") >= 50, 120)
-    return page
+    yield page
+    # Its card moves for as long as it is open.
+    page.close()
 
 
 def test_a_person_who_likes_only_one_topic_gets_twice_as_much_of_it_after_twenty_cards(

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
 import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -19,7 +15,6 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 DESKTOP = {"width": 1440, "height": 900}
 HAND = {"width": 390, "height": 844}
-START_SECONDS = 60.0
 
 
 class World:
@@ -48,31 +43,9 @@ def world(url: str) -> World:
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, str(Path(__file__).with_name("demo_page.py")), str(port)]
-    # NiceGUI serves nothing where it believes that it is itself under test.
-    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
-    with subprocess.Popen(command, env=surroundings, stdout=subprocess.DEVNULL) as process:
-        try:
-            deadline = time.monotonic() + START_SECONDS
-            while not _listens(port):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    pytest.fail("the page did not start")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.kill()
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        time.sleep(0.05)
-        return False
-    return True
+def url(serve_page: Callable[[str], AbstractContextManager[str]]) -> Iterator[str]:
+    with serve_page("demo_page.py") as url:
+        yield url
 
 
 @pytest.fixture

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +14,6 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from feedmill.run.console.palette import TOPIC_HUES
 
 MOODS = ("calm", "bright", "wild", "dreamy", "funny")
-START_SECONDS = 60.0
 LONG = 1000.0
 """Seconds of a card that does not end during a test."""
 
@@ -71,32 +64,10 @@ class Held:
 
 
 @pytest.fixture(scope="session")
-def phone_url() -> Iterator[str]:
+def phone_url(serve_page: Callable[[str], AbstractContextManager[str]]) -> Iterator[str]:
     """The address of a process that serves `phone_page.py`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, str(Path(__file__).with_name("phone_page.py")), str(port)]
-    # NiceGUI serves nothing where it believes that it is itself under test.
-    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
-    with subprocess.Popen(command, env=surroundings, stdout=subprocess.DEVNULL) as process:
-        try:
-            deadline = time.monotonic() + START_SECONDS
-            while not listens(port):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    pytest.fail("the page of the phone did not start")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.kill()
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        time.sleep(0.05)
-        return False
-    return True
+    with serve_page("phone_page.py") as url:
+        yield url
 
 
 Hold = Callable[..., Held]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
@@ -34,26 +32,3 @@ def served(setting: Setting, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             served.start("trainer")
             served.wait_until_ready()
             yield served
-
-
-@pytest.fixture
-def tmpfs(
-    tmp_path: Path, require: Callable[[str, bool, str], None]
-) -> Callable[[str], contextlib.AbstractContextManager[Path]]:
-    """`with tmpfs("size=16m") as place`: a disk of its own."""
-
-    @contextlib.contextmanager
-    def mount(options: str) -> Iterator[Path]:
-        place = tmp_path / "tmpfs"
-        place.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
-        mounted = False
-        with contextlib.suppress(FileNotFoundError):
-            mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
-        require("mount", mounted, "this user may not mount a tmpfs")
-        try:
-            yield place
-        finally:
-            subprocess.run(["umount", "--lazy", str(place)], check=True)
-
-    return mount
