@@ -15,7 +15,8 @@ from feedmill.learn.parameters import Parameters, Rows
 from feedmill.learn.training.config import LearningConfig
 from feedmill.testing.small_log import small_config
 
-COLUMNS = 8
+COLUMNS = 200
+"""Dense columns: enough for the rates of all groups of the configuration."""
 
 
 def new(config: LearningConfig | None = None, columns: int = COLUMNS) -> Parameters:
