@@ -10,7 +10,7 @@
 #include <string>
 
 #include "fold.h"
-#include "table_gate.h"
+#include "gate.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -421,7 +421,7 @@ class PyFold {
   uint32_t item_components_;
   uint32_t context_columns_;
   Fold fold_;
-  table::Gate gate_;
+  Gate gate_;
 };
 
 }  // namespace

@@ -1,10 +1,12 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <array>
 #include <cerrno>
 #include <memory>
 #include <tuple>
@@ -13,7 +15,8 @@
 
 namespace nb = nanobind;
 using namespace nb::literals;
-using feedmill::table::Segment;
+using feedmill::table::Optimizer;
+using feedmill::table::SlotRule;
 using feedmill::table::SlotRules;
 using feedmill::table::Table;
 using feedmill::table::TableStats;
@@ -24,8 +27,11 @@ using Ids = nb::ndarray<const std::uint64_t, nb::ndim<1>, nb::c_contig, nb::devi
 using Offsets = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Matrix = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Rows = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using SegmentTuple = std::tuple<std::uint32_t, float, float, float, float>;
-using SlotTuple = std::tuple<std::uint32_t, std::vector<SegmentTuple>, std::uint32_t, std::optional<std::int64_t>>;
+// width, optimizer, its parameters, initial scale, l2, clip
+using SegmentTuple = std::tuple<std::uint32_t, std::uint32_t, std::array<float, 4>, float, float, float>;
+// number, segments, admission, its probability, time to live
+using SlotTuple =
+    std::tuple<std::uint32_t, std::vector<SegmentTuple>, std::uint32_t, double, std::optional<std::uint32_t>>;
 
 std::span<const std::uint64_t> span_of(const Ids& ids) { return {ids.data(), ids.shape(0)}; }
 std::span<const std::int64_t> span_of(const Offsets& offsets) { return {offsets.data(), offsets.shape(0)}; }
@@ -39,10 +45,11 @@ auto released(Action action) {
 
 void construct(Table* table, std::uint64_t seed, const std::vector<SlotTuple>& slots) {
   SlotRules rules;
-  for (const auto& [number, parts, admission, time_to_live] : slots) {
-    std::vector<Segment> segments;
-    for (const auto& part : parts) segments.push_back(std::make_from_tuple<Segment>(part));
-    rules.add(number, segments, admission, time_to_live);
+  for (const auto& [number, parts, admission, probability, time_to_live] : slots) {
+    SlotRule rule{0, admission, probability, time_to_live, {}, {}};
+    for (const auto& [width, optimizer, parameters, initial_scale, l2, clip] : parts)
+      rule.segments.push_back({width, static_cast<Optimizer>(optimizer), parameters, initial_scale, l2, clip});
+    rules.add(number, std::move(rule));
   }
   new (table) Table(seed, std::move(rules));
 }
@@ -89,7 +96,7 @@ void bind_table(nb::module_& m) {
            "ids"_a.noconvert(), "offsets"_a.noconvert(), "mean"_a, "out"_a.noconvert())
       .def("update",
            [](Table& table, const Ids& ids, const Offsets& offsets, const Matrix& gradients, bool mean,
-              std::int64_t now) {
+              std::uint32_t now) {
              released([&] {
                table.update(span_of(ids), span_of(offsets), gradients.data(),
                             static_cast<std::uint32_t>(gradients.shape(1)), mean, now);
@@ -97,19 +104,22 @@ void bind_table(nb::module_& m) {
            },
            "ids"_a.noconvert(), "offsets"_a.noconvert(), "gradients"_a.noconvert(), "mean"_a, "now"_a)
       .def("put",
-           [](Table& table, const Ids& ids, const Matrix& vectors, std::int64_t now) {
+           [](Table& table, const Ids& ids, const Matrix& vectors, std::uint32_t now) {
              released([&] {
                table.put(span_of(ids), vectors.data(), static_cast<std::uint32_t>(vectors.shape(1)), now);
              });
            },
            "ids"_a.noconvert(), "vectors"_a.noconvert(), "now"_a)
       .def("touched", touched, "since"_a)
-      .def("expire", [](Table& table, std::int64_t now) { return released([&] { return table.expire(now); }); },
-           "now"_a)
+      .def("expire",
+           [](Table& table, std::uint32_t now, std::size_t most) {
+             return released([&] { return table.expire(now, most); });
+           },
+           "now"_a, "most"_a)
       .def("stats",
            [](const Table& table) {
              const TableStats s = released([&] { return table.stats(); });
-             return std::make_tuple(s.rows, s.waiting, s.bytes, s.learned_bytes, s.load);
+             return std::make_tuple(s.rows, s.waiting, s.bytes, s.learned_bytes, s.huge_bytes, s.load);
            })
       .def("write", [](const Table& table, int file, const nb::bytes& head) {
              const std::string_view view(head.c_str(), head.size());

@@ -1,32 +1,37 @@
 // The collisionless embedding table (Monolith, arXiv 2209.07663, section 2.1): a row for every admitted feature id, its
-// vector and Adagrad accumulators side by side. Arrays in, arrays out.
+// vector and the state of its optimizers. Arrays in, arrays out.
 //
-// Threads: any number of readers beside any number of writers. `writer_` admits one writer at a time; it plans beside
-// the readers (what it reads only a writer changes) and changes rows under the gate, which readers hold for one whole
-// call. So a lookup sees the table as it was between two updates, never half a row and never half an update.
+// Threads: any number of readers beside any number of writers. Readers take no lock: they pin the epoch for one call, find
+// rows in an index whose cells are atomic, and copy each vector under a sequence number. So a lookup sees every row
+// whole, as it was before or after an update, and rows of one update may be seen before others of it. `writer_` admits
+// one writer at a time.
 //
-// Results depend on the sequence of calls alone: never on where a row lies, how large an index is, or the iteration
-// order of a hash table.
+// Results depend on the sequence of calls alone: never on where a row lies, how large an index is, or the order of a
+// hash table.
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
-#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "table_file.h"
-#include "table_gate.h"
+#include "table_find.h"
 #include "table_mix.h"
 #include "table_plan.h"
 #include "table_rules.h"
+#include "table_snapshot.h"
 #include "table_state.h"
 
 namespace feedmill::table {
@@ -37,48 +42,54 @@ inline constexpr float kLargestGradient = 1e15f;
 struct TableStats {
   std::size_t rows;
   std::size_t waiting;        // ids that have occurred and have no row yet
-  std::size_t bytes;          // reserved in all
-  std::size_t learned_bytes;  // of the vectors and accumulators of the rows
+  std::size_t bytes;          // in use in all
+  std::size_t learned_bytes;  // of the vectors and optimizer states of the rows
+  std::size_t huge_bytes;     // of `bytes`: asked to lie on huge pages
   double load;                // rows over cells of the index
 };
 
 class Table {
  public:
-  Table(std::uint64_t seed, SlotRules rules) : seed_(seed), rules_(std::move(rules)), state_(empty_state()) {}
+  Table(std::uint64_t seed, SlotRules rules)
+      : seed_(seed), rules_(std::move(rules)), state_(std::make_unique<State>(rules_, epochs_)), current_(state_.get()) {}
 
   const SlotRules& rules() const noexcept { return rules_; }
 
   // out: [ids, dimension].
   void lookup(std::span<const std::uint64_t> ids, std::uint32_t dimension, float* out) const {
-    const std::uint32_t g = rules_.group_of(dimension);
-    rules_.check_ids(ids, g);
-    gate_.read([&] {
-      const Group& group = state_.groups[g];
-      group.visit_rows(ids, [&](std::size_t k, std::uint32_t row) {
-        if (row == kNoRow)
-          std::fill_n(out + k * dimension, dimension, 0.0f);
-        else
-          std::copy_n(group.rows.values(row), dimension, out + k * dimension);
+    rules_.check_ids(ids, dimension);
+    const Epochs::Pin pin = epochs_.pin();
+    const State& state = *current_.load();
+    if (const auto group = rules_.only_group(dimension))
+      return visit_chunks(state, ids, [&](std::size_t start, std::span<const std::uint32_t> found) {
+        state.groups[*group]->copy_many(found.data(), found.size(), out + start * dimension);
       });
+    visit_rows(state, ids, dimension, [&](std::size_t k, const RowSlabs* rows, std::uint32_t row) {
+      if (rows == nullptr)
+        std::fill_n(out + k * dimension, dimension, 0.0f);
+      else
+        rows->copy(row, out + k * dimension);
     });
   }
 
   // out: [offsets - 1, dimension].
   void pooled_lookup(std::span<const std::uint64_t> ids, std::span<const std::int64_t> offsets, bool mean,
                      std::uint32_t dimension, float* out) const {
-    const std::uint32_t g = rules_.group_of(dimension);
-    rules_.check_ids(ids, g);
+    rules_.check_ids(ids, dimension);
     check_offsets(ids, offsets);
     const std::size_t bags = offsets.size() - 1;
     std::size_t begun = 0;
     const auto begin_next = [&] { std::fill_n(out + begun++ * dimension, dimension, 0.0f); };
-    gate_.read([&] {
-      const Group& group = state_.groups[g];
-      group.visit_rows(ids, [&](std::size_t k, std::uint32_t row) {
+    std::vector<float> vector(dimension);
+    {
+      const Epochs::Pin pin = epochs_.pin();
+      visit_rows(*current_.load(), ids, dimension, [&](std::size_t k, const RowSlabs* rows, std::uint32_t row) {
         while (offsets[begun] <= static_cast<std::int64_t>(k)) begin_next();
-        if (row != kNoRow) add_columns(out + (begun - 1) * dimension, group.rows.values(row), dimension);
+        if (rows == nullptr) return;
+        rows->copy(row, vector.data());
+        add_columns(out + (begun - 1) * dimension, vector.data(), dimension);
       });
-    });
+    }
     while (begun < bags) begin_next();
     if (!mean) return;
     for (std::size_t bag = 0; bag < bags; ++bag) {
@@ -88,118 +99,147 @@ class Table {
     }
   }
 
-  // gradients: [offsets - 1, dimension]. Throws before anything has changed, or not at all.
+  // gradients: [offsets - 1, dimension]; now: seconds since 1970. Throws before anything has changed, or not at all.
   void update(std::span<const std::uint64_t> ids, std::span<const std::int64_t> offsets, const float* gradients,
-              std::uint32_t dimension, bool mean, std::int64_t now) {
-    const std::uint32_t g = rules_.group_of(dimension);
-    rules_.check_ids(ids, g);
+              std::uint32_t dimension, bool mean, std::uint32_t now) {
+    rules_.check_ids(ids, dimension);
     check_offsets(ids, offsets);
     check_gradients(gradients, offsets.size() - 1, dimension);
-    check_time(now);
     std::lock_guard only_writer(writer_);
     plan_.gather(ids);
     plan_.sum(offsets, gradients, dimension, mean);
-    find_planned(g);
+    const std::uint32_t version = begin_change();
     admit_planned();
-    Larger larger = larger_for_planned(g);
-    state_.counts.reserve(plan_.waiting);
-    gate_.write([&] {
-      RowSlabs& rows = state_.groups[g].rows;
-      change_planned(g, larger, now, [&](const SlotRule& rule, std::uint32_t row, const float* gradient) {
-        adagrad(rule, gradient, rows.values(row), rows.accumulators(row));
-      });
+    prepare_planned(version, now);
+    std::vector<float> next(dimension);
+    change_planned(version, now, [&](const SlotRule& rule, RowSlabs& rows, std::uint32_t row, float* gradient) {
+      std::copy_n(rows.vector(row), dimension, next.data());
+      rule.learn(gradient, next.data(), rows.state(row));
+      rows.publish(row, next.data());
     });
   }
 
   // vectors: [ids, dimension]. Rows become what is given, and those that are not there are made; of an id that stands
   // twice the last counts. Throws before anything has changed, or not at all.
-  void put(std::span<const std::uint64_t> ids, const float* vectors, std::uint32_t dimension, std::int64_t now) {
-    const std::uint32_t g = rules_.group_of(dimension);
-    rules_.check_ids(ids, g);
+  void put(std::span<const std::uint64_t> ids, const float* vectors, std::uint32_t dimension, std::uint32_t now) {
+    rules_.check_ids(ids, dimension);
     check_vectors(vectors, ids.size(), dimension);
-    check_time(now);
     std::lock_guard only_writer(writer_);
     plan_.gather(ids);
     plan_.take_last(vectors, dimension);
-    find_planned(g);
+    const std::uint32_t version = begin_change();
     admit_all_planned();
-    Larger larger = larger_for_planned(g);
-    gate_.write([&] {
-      change_planned(g, larger, now, [&](const SlotRule&, std::uint32_t row, const float* vector) {
-        std::copy_n(vector, dimension, state_.groups[g].rows.values(row));
-      });
+    prepare_planned(version, now);
+    change_planned(version, now, [](const SlotRule&, RowSlabs& rows, std::uint32_t row, const float* vector) {
+      rows.publish(row, vector);
     });
   }
 
-  // Drops rows, and counts of ids without one, whose slot's time to live has passed; the number of rows dropped.
-  std::size_t expire(std::int64_t now) {
-    check_time(now);
+  // Drops rows, and counts of ids without one, whose slot's time to live has passed; the number of rows dropped. Looks at
+  // about so many rows, going on where the last call stopped.
+  std::size_t expire(std::uint32_t now, std::size_t most) {
     std::lock_guard only_writer(writer_);
-    const auto is_old = [&](std::uint64_t id, std::int64_t time) {
+    State& state = *state_;
+    if (!rules_.any_expires()) return 0;
+    const auto is_old = [&](std::uint64_t id, std::uint32_t time) {
       const auto& time_to_live = rules_[id].time_to_live;
-      return time_to_live && now - time >= *time_to_live;
+      return time_to_live && now >= time && now - time >= *time_to_live;
     };
-    std::vector<std::pair<Group*, std::uint32_t>> old;
-    for (std::uint32_t g = 0; g < state_.groups.size(); ++g) {
-      if (!rules_.any_expires(g)) continue;
-      Group& group = state_.groups[g];
-      group.rows.for_each([&](std::uint32_t row) {
-        if (is_old(group.rows.header(row).id, group.rows.header(row).time)) old.emplace_back(&group, row);
+    std::size_t looked_at = 0, dropped = 0;
+    std::vector<std::pair<std::uint64_t, std::uint32_t>> old;
+    state.index.visit_segments(expired_to_, [&](const IndexSegment& segment, std::uint64_t, std::uint64_t last) {
+      old.clear();
+      state.index.visit_segment(segment, [&](std::uint64_t id, std::uint32_t row) {
+        ++looked_at;
+        if (is_old(id, state.groups[rules_[id].group]->end(row).time)) old.emplace_back(id, row);
       });
-    }
-    OccurrenceCounts kept =
-        state_.counts.filtered([&](std::uint64_t id, std::int64_t time) { return !is_old(id, time); });
-    gate_.write([&] {
-      state_.counts = std::move(kept);
-      for (const auto& [group, row] : old) {
-        group->index.erase(fingerprint(group->rows.header(row).id), row);
-        group->rows.release(row);
+      state.reserve_retired(old.size());
+      keep_for_snapshot(old);
+      for (const auto& [id, row] : old) {
+        state.index.erase(id);
+        state.retire(rules_[id].group, row);
       }
+      dropped += old.size();
+      expired_to_ = last + 1;
+      if (!old.empty()) state.index.shrink(segment);
+      return looked_at < most;
     });
-    return old.size();
+    if (expired_to_ == 0)
+      state.counts = state.counts.filtered([&](std::uint64_t id, std::uint32_t time) { return !is_old(id, time); });
+    state.reclaim();
+    return dropped;
   }
 
-  // The ids whose rows changed after version `since`, the longest unchanged first.
+  // The ids whose rows changed after version `since`, in the order of their ids.
   std::vector<std::uint64_t> touched(std::uint64_t since) const {
-    return gate_.read([&] {
-      if (since > state_.version)
+    std::vector<std::uint64_t> ids;
+    {
+      std::lock_guard only_writer(writer_);
+      if (since > state_->version())
         throw std::invalid_argument("since is " + std::to_string(since) + ", but the table is at version " +
-                                    std::to_string(state_.version) + ": it is a version of another table");
-      std::vector<std::uint64_t> ids;
-      state_.visit_touched(since, [&](std::uint64_t, std::uint32_t group, std::uint32_t row) {
-        ids.push_back(state_.groups[group].rows.header(row).id);
-      });
-      return ids;
-    });
+                                    std::to_string(state_->version()) + ": it is a version of another table");
+      state_->visit_touched(since, rules_, [&](std::uint64_t id) { ids.push_back(id); });
+    }
+    std::sort(ids.begin(), ids.end());
+    return ids;
   }
 
-  std::uint64_t version() const {
-    return gate_.read([&] { return state_.version; });
+  std::uint64_t version() const noexcept {
+    const Epochs::Pin pin = epochs_.pin();
+    return current_.load()->version();
   }
-  std::size_t size() const {
-    return gate_.read([&] { return state_.rows(); });
+  std::size_t size() const noexcept {
+    const Epochs::Pin pin = epochs_.pin();
+    return current_.load()->index.size();
   }
 
   TableStats stats() const {
     std::lock_guard only_writer(writer_);
-    TableStats stats{state_.rows(), state_.counts.size(), 0, 0, 0.0};
-    stats.bytes = plan_.bytes() + state_.counts.bytes() + state_.touches.bytes();
-    std::size_t cells = 0;
-    for (const Group& group : state_.groups) {
-      stats.bytes += group.index.bytes() + group.rows.bytes();
-      stats.learned_bytes += group.index.size() * (group.rows.row_bytes() - sizeof(RowHeader));
-      cells += group.index.capacity();
+    const State& state = *state_;
+    TableStats stats{state.index.size(), state.counts.size(), state.bytes() + plan_.bytes(), 0, 0, 0.0};
+    stats.huge_bytes = state.index.huge_bytes();
+    for (const auto& rows : state.groups) {
+      stats.learned_bytes += rows->size() * rows->learned_bytes();
+      stats.huge_bytes += rows->huge_bytes();
     }
-    if (cells != 0) stats.load = static_cast<double>(stats.rows) / static_cast<double>(cells);
+    stats.load = static_cast<double>(stats.rows) / static_cast<double>(state.index.cells());
     return stats;
   }
 
-  // Writes `head` and then the state to a file. Updates wait meanwhile; lookups do not.
+  // Writes `head` and then the state of this moment to a file, beside updates and lookups.
   void write(int file, std::string_view head) const {
-    std::lock_guard only_writer(writer_);
+    std::lock_guard only_snapshot(snapshooter_);
     FileWriter out(file);
     out.write(head.data(), head.size());
-    state_.write(out);
+    OccurrenceCounts counts;
+    {
+      std::lock_guard only_writer(writer_);
+      counts = state_->counts;
+      out.write<std::uint64_t>(state_->version());
+      out.write<std::uint64_t>(state_->index.size());
+      out.write<std::uint64_t>(counts.size());
+      snapshot_.begin(*state_);
+    }
+    try {
+      std::vector<std::byte> rows;
+      for (bool more = true; more;) {
+        {
+          std::lock_guard only_writer(writer_);
+          more = snapshot_.take(*state_, rules_, rows);
+          if (!more) snapshot_.end();
+        }
+        out.write(rows.data(), rows.size());
+      }
+    } catch (...) {
+      std::lock_guard only_writer(writer_);
+      snapshot_.end();
+      throw;
+    }
+    counts.for_each_sorted([&](std::uint64_t id, std::uint32_t count, std::uint32_t time) {
+      out.write<std::uint64_t>(id);
+      out.write<std::uint64_t>(count);
+      out.write<std::int64_t>(time);
+    });
     out.finish();
   }
 
@@ -209,26 +249,19 @@ class Table {
     FileReader in(file);
     std::vector<std::byte> head(head_bytes);
     in.read(head.data(), head.size());
-    State state = empty_state();
-    state.read(in, rules_);
+    auto state = std::make_unique<State>(rules_, epochs_);
+    state->read(in, rules_);
     in.finish();
+    std::lock_guard only_snapshot(snapshooter_);
     std::lock_guard only_writer(writer_);
-    gate_.write([&] { std::swap(state_, state); });
+    current_.store(state.get());
+    std::swap(state_, state);
+    expired_to_ = 0;
+    const std::uint64_t mark = epochs_.mark();
+    while (epochs_.oldest() <= mark) std::this_thread::yield();
   }
 
  private:
-  // What must be replaced before an update fits.
-  struct Larger {
-    std::optional<RowIndex> index;
-    std::optional<TouchLog> touches;
-  };
-
-  State empty_state() const {
-    State state;
-    for (const std::uint32_t dimension : rules_.dimensions()) state.groups.emplace_back(dimension);
-    return state;
-  }
-
   static void check_offsets(std::span<const std::uint64_t> ids, std::span<const std::int64_t> offsets) {
     if (offsets.empty() || offsets.front() != 0) throw std::invalid_argument("offsets must begin with 0");
     for (std::size_t bag = 1; bag < offsets.size(); ++bag)
@@ -258,14 +291,51 @@ class Table {
                                     ": it must be finite");
   }
 
-  static void check_time(std::int64_t now) {
-    if (!is_time(now))
-      throw std::invalid_argument("now is " + std::to_string(now) + ", which is no time in UTC milliseconds");
+  // `visit(start, rows)` for the ids in order, a chunk at a time.
+  template <class Visit>
+  void visit_chunks(const State& state, std::span<const std::uint64_t> ids, Visit visit) const {
+    std::array<std::uint32_t, kChunk> found;
+    for (std::size_t start = 0; start < ids.size(); start += kChunk) {
+      const std::size_t n = std::min(kChunk, ids.size() - start);
+      find_many_(state.index, ids.data() + start, n, found.data());
+      visit(start, std::span<const std::uint32_t>(found.data(), n));
+    }
   }
 
-  void find_planned(std::uint32_t g) {
-    plan_.rows.resize(plan_.ids.size());
-    state_.groups[g].visit_rows(plan_.ids, [&](std::size_t u, std::uint32_t row) { plan_.rows[u] = row; });
+  // `visit(position, rows, row)` for every id in order; nullptr where it has no row.
+  template <class Visit>
+  void visit_rows(const State& state, std::span<const std::uint64_t> ids, std::uint32_t dimension, Visit visit) const {
+    const auto only = rules_.only_group(dimension);
+    const RowSlabs* const only_rows = only ? state.groups[*only].get() : nullptr;
+    visit_chunks(state, ids, [&](std::size_t start, std::span<const std::uint32_t> found) {
+      const auto rows_of = [&](std::size_t k) -> const RowSlabs* {
+        if (found[k] == kNoRow) return nullptr;
+        return only_rows != nullptr ? only_rows : state.groups[rules_[ids[start + k]].group].get();
+      };
+      const auto ask = [&](std::size_t k) {
+        if (const RowSlabs* rows = rows_of(k)) rows->prefetch_vector(found[k]);
+      };
+      for (std::size_t k = 0; k < std::min(kAhead, found.size()); ++k) ask(k);
+      for (std::size_t k = 0; k < found.size(); ++k) {
+        if (k + kAhead < found.size()) ask(k + kAhead);
+        visit(start + k, rows_of(k), found[k]);
+      }
+    });
+  }
+
+  // Finds the rows of the plan, and says that they change in the version that comes next, which rows will carry as this.
+  std::uint32_t begin_change() {
+    State& state = *state_;
+    state.reclaim();
+    const std::uint32_t version = state.begin_version();
+    const std::size_t n = plan_.ids.size();
+    plan_.rows.resize(n);
+    for (std::size_t u = 0; u < std::min(kAhead, n); ++u) state.index.prefetch(mix64(plan_.ids[u]));
+    for (std::size_t u = 0; u < n; ++u) {
+      if (u + kAhead < n) state.index.prefetch(mix64(plan_.ids[u + kAhead]));
+      plan_.rows[u] = state.index.touch(plan_.ids[u], version);
+    }
+    return version;
   }
 
   void admit_all_planned() noexcept {
@@ -274,100 +344,143 @@ class Table {
     std::replace(plan_.rows.begin(), plan_.rows.end(), kNoRow, kToAdmit);
   }
 
-  Larger larger_for_planned(std::uint32_t g) const {
-    const Group& group = state_.groups[g];
-    Larger larger;
-    if (!group.index.has_room(plan_.admitted)) larger.index = group.index.grown(plan_.admitted);
-    const std::size_t touches = plan_.ids.size() - plan_.waiting;
-    if (!state_.touches.has_room(touches)) larger.touches = state_.remade_touches(touches);
-    return larger;
-  }
-
   // Decides which ids without a row get one. Where one must wait, its occurrences become its new count.
-  void admit_planned() {
+  void admit_planned() noexcept {
     plan_.admitted = 0;
     plan_.waiting = 0;
     for (std::size_t u = 0; u < plan_.ids.size(); ++u) {
       if (plan_.rows[u] != kNoRow) continue;
       const SlotRule& rule = rules_[plan_.ids[u]];
-      const std::uint64_t before = rule.admission > 1 ? state_.counts.count(plan_.ids[u]) : 0;
-      const std::uint64_t seen = before + plan_.occurrences[u];
-      if (seen >= rule.admission) {
+      if (rule.always_admits() || (rule.admission > 1 ? is_enough(rule, u) : is_drawn(rule, u))) {
         plan_.rows[u] = kToAdmit;
         ++plan_.admitted;
-      } else {
-        plan_.occurrences[u] = static_cast<std::uint32_t>(seen);
+      } else if (rule.admission > 1) {
         ++plan_.waiting;
       }
     }
   }
 
-  // `change(rule, row, values)` for every row, with what the plan has for it.
+  bool is_enough(const SlotRule& rule, std::size_t u) noexcept {
+    const std::uint64_t seen = std::uint64_t{state_->counts.count(plan_.ids[u])} + plan_.occurrences[u];
+    if (seen >= rule.admission) return true;
+    plan_.occurrences[u] = static_cast<std::uint32_t>(seen);
+    return false;
+  }
+
+  // A pure function of the seed, the id and the version, so that who goes over a log again admits the same.
+  bool is_drawn(const SlotRule& rule, std::size_t u) const noexcept {
+    double refused = 1.0;
+    for (std::uint32_t i = 0; i < plan_.occurrences[u] && refused > 1e-12; ++i)
+      refused *= 1.0 - rule.admission_probability;
+    const std::uint64_t word = mix64(stream_key(~seed_, plan_.ids[u]) + (state_->version() + 1) * kGolden);
+    return static_cast<double>(word >> 11) * 0x1p-53 >= refused;
+  }
+
+  // Everything that can fail: room, copies for a snapshot, and rows for the admitted ids, which start from their initial
+  // vectors. Where it fails they are gone again.
+  void prepare_planned(std::uint32_t version, std::uint32_t now) {
+    constexpr std::size_t kInsertAhead = 16;
+    State& state = *state_;
+    state.counts.reserve(plan_.waiting);
+    state.reserve_retired(plan_.admitted);
+    reserve_rows();
+    std::vector<float> vector;
+    admitted_.clear();
+    admitted_.reserve(plan_.admitted);
+    const std::size_t kept = snapshot_.kept();
+    try {
+      if (snapshot_.active())
+        for (std::size_t u = 0; u < plan_.ids.size(); ++u)
+          if (plan_.rows[u] < kToAdmit) snapshot_.keep(state, plan_.ids[u], rules_[plan_.ids[u]].group, plan_.rows[u]);
+      for (std::size_t u = 0; u < plan_.ids.size(); ++u) {
+        if (u + kInsertAhead < plan_.ids.size()) state.index.prefetch(mix64(plan_.ids[u + kInsertAhead]));
+        if (plan_.rows[u] != kToAdmit) continue;
+        const std::uint64_t id = plan_.ids[u];
+        const SlotRule& rule = rules_[id];
+        RowSlabs& rows = *state.groups[rule.group];
+        vector.resize(rows.dimension());
+        const std::uint32_t row = rows.allocate();
+        rule.start(seed_, id, vector.data(), rows.state(row));
+        rows.publish(row, vector.data());
+        rows.end(row) = {version, now};
+        admitted_.push_back({u, row});
+        state.index.insert(id, row, version);
+      }
+    } catch (...) {
+      snapshot_.forget(kept);
+      for (const auto& [u, row] : admitted_) {
+        if (state.index.find(plan_.ids[u]) != kNoRow) state.index.erase(plan_.ids[u]);
+        state.retire(rules_[plan_.ids[u]].group, row);
+      }
+      throw;
+    }
+    for (const auto& [u, row] : admitted_) plan_.rows[u] = row;
+    for (const auto& [u, row] : admitted_) state.counts.erase(plan_.ids[u]);
+  }
+
+  void reserve_rows() {
+    for (std::uint32_t g = 0; g < state_->groups.size(); ++g) {
+      const auto own = std::count_if(plan_.ids.begin(), plan_.ids.end(), [&, u = std::size_t{0}](std::uint64_t id) mutable {
+        return plan_.rows[u++] == kToAdmit && rules_[id].group == g;
+      });
+      state_->groups[g]->reserve(static_cast<std::size_t>(own));
+    }
+  }
+
+  // `change(rule, rows, row, values)` for every row, with what the plan has for it.
   template <class Change>
-  void change_planned(std::uint32_t g, Larger& larger, std::int64_t now, Change change) {
-    constexpr std::size_t kAhead = 8;
-    Group& group = state_.groups[g];
-    group.rows.reserve(plan_.admitted);  // the last thing that can fail
-    if (larger.index) group.index = std::move(*larger.index);
-    if (larger.touches) state_.touches = std::move(*larger.touches);
-    ++state_.version;
-    if (plan_.ids.size() > plan_.waiting) state_.touches.begin(state_.version, g);
-    for (std::size_t u = 0; u < plan_.ids.size(); ++u) {
-      if (u + kAhead < plan_.ids.size() && plan_.rows[u + kAhead] < kToAdmit)
-        group.rows.prefetch_row(plan_.rows[u + kAhead]);
+  void change_planned(std::uint32_t version, std::uint32_t now, Change change) {
+    constexpr std::size_t kAhead = 16;  // each of a row is two or more lines
+    State& state = *state_;
+    const std::size_t n = plan_.ids.size();
+    for (std::size_t u = 0; u < n; ++u) {
+      if (u + kAhead < n && plan_.rows[u + kAhead] != kNoRow) {
+        const RowSlabs& rows = *state.groups[rules_[plan_.ids[u + kAhead]].group];
+        rows.prefetch_vector(plan_.rows[u + kAhead]);
+        rows.prefetch_tail(plan_.rows[u + kAhead]);
+      }
       const std::uint64_t id = plan_.ids[u];
-      std::uint32_t row = plan_.rows[u];
+      const SlotRule& rule = rules_[id];
+      const std::uint32_t row = plan_.rows[u];
       if (row == kNoRow) {
-        state_.counts.set(id, plan_.occurrences[u], now);
+        if (rule.admission > 1) state.counts.set(id, plan_.occurrences[u], now);
         continue;
       }
-      const SlotRule& rule = rules_[id];
-      if (row == kToAdmit) {
-        row = start_row(group, rule, id, now);
-        if (rule.admission > 1) state_.counts.erase(id);
-      }
-      change(rule, row, &plan_.values[u * group.rows.dimension()]);
-      RowHeader& header = group.rows.header(row);
-      header.version = state_.version;
-      header.time = std::max(header.time, now);
-      state_.touches.add(row);
+      RowSlabs& rows = *state.groups[rule.group];
+      change(rule, rows, row, &plan_.values[u * rows.dimension()]);
+      RowEnd& end = rows.end(row);
+      end = {version, std::max(end.time, now)};
+    }
+    state.end_version();
+  }
+
+  void keep_for_snapshot(const std::vector<std::pair<std::uint64_t, std::uint32_t>>& rows) {
+    const std::size_t kept = snapshot_.kept();
+    try {
+      for (const auto& [id, row] : rows) snapshot_.keep(*state_, id, rules_[id].group, row);
+    } catch (...) {
+      snapshot_.forget(kept);
+      throw;
     }
   }
 
-  std::uint32_t start_row(Group& group, const SlotRule& rule, std::uint64_t id, std::int64_t now) noexcept {
-    const std::uint32_t row = group.rows.allocate();
-    group.index.insert(fingerprint(id), row);
-    group.rows.header(row) = {id, state_.version, now};
-    const std::uint64_t key = stream_key(seed_, id);
-    float* values = group.rows.values(row);
-    float* accumulators = group.rows.accumulators(row);
-    for (std::uint32_t c = 0; c < group.rows.dimension(); ++c) {
-      values[c] = rule.initial_scale[c] * signed_unit(key, c);
-      accumulators[c] = rule.initial_accumulator[c];
-    }
-    return row;
-  }
+  struct Admitted {
+    std::size_t place;  // in the plan
+    std::uint32_t row;
+  };
 
-  // Duchi, Hazan and Singer (2011), the diagonal case.
-  static void adagrad(const SlotRule& rule, const float* __restrict gradient, float* __restrict values,
-                      float* __restrict accumulators) noexcept {
-    const float* __restrict learning_rate = rule.learning_rate.data();
-    const float* __restrict l2 = rule.l2.data();
-    const std::size_t dimension = rule.l2.size();
-    for (std::size_t c = 0; c < dimension; ++c) {
-      const float g = gradient[c] + l2[c] * values[c];
-      const float accumulator = accumulators[c] + g * g;
-      accumulators[c] = accumulator;
-      values[c] -= learning_rate[c] * g / std::sqrt(accumulator);
-    }
-  }
-
+  FindMany find_many_ = finder(best_kernel());
   std::uint64_t seed_;
   SlotRules rules_;
-  State state_;
-  Plan plan_;  // of the writer
+  mutable Epochs epochs_;
+  std::unique_ptr<State> state_;
+  std::atomic<State*> current_;  // what readers read
+  Plan plan_;                    // of the writer, and what follows
+  std::vector<Admitted> admitted_;
+  std::uint64_t expired_to_ = 0;  // the hash at which expiry goes on
+  mutable SnapshotPass snapshot_;
   mutable std::mutex writer_;
-  Gate gate_;
+  mutable std::mutex snapshooter_;  // taken before `writer_`
 };
 
 }  // namespace feedmill::table

@@ -11,12 +11,7 @@
 
 namespace feedmill::table {
 
-// A time and a count share a word: 49 bits reach from the year -2490 to 15300.
-inline constexpr std::int64_t kEarliest = -(std::int64_t{1} << 47);
-inline constexpr std::int64_t kLatest = (std::int64_t{1} << 48) - 1;
-inline constexpr std::uint32_t kMostAdmission = (1u << 15) - 1;
-
-constexpr bool is_time(std::int64_t time) noexcept { return time >= kEarliest && time <= kLatest; }
+inline constexpr std::uint32_t kMostAdmission = (1u << 16) - 1;
 
 class OccurrenceCounts {
  public:
@@ -32,16 +27,13 @@ class OccurrenceCounts {
     if (bits != bits_) *this = rebuilt(bits, [](const Cell&) { return true; });
   }
 
-  std::uint32_t count(std::uint64_t id) const noexcept { return cells_[find(id)].count(); }
+  std::uint32_t count(std::uint64_t id) const noexcept { return cells_[find(id)].count; }
 
   // Sets the count of an id; its time only moves forward. A new id needs room.
-  void set(std::uint64_t id, std::uint32_t count, std::int64_t time) noexcept {
+  void set(std::uint64_t id, std::uint32_t count, std::uint32_t time) noexcept {
     Cell& cell = cells_[find(id)];
-    if (cell.id == 0)
-      ++size_;
-    else
-      time = std::max(time, cell.time());
-    cell = Cell::of(id, count, time);
+    if (cell.id == 0) ++size_;
+    cell = {id, count, std::max(time, cell.time)};
   }
 
   // Forgets an id, if it is known.
@@ -63,7 +55,7 @@ class OccurrenceCounts {
   // A copy, no larger than it must be, of the ids for which `keep(id, time)` holds. Throws bad_alloc.
   template <class Keep>
   OccurrenceCounts filtered(Keep keep) const {
-    const auto kept = [&](const Cell& cell) { return keep(cell.id, cell.time()); };
+    const auto kept = [&](const Cell& cell) { return keep(cell.id, cell.time); };
     const auto size = static_cast<std::size_t>(
         std::count_if(cells_.begin(), cells_.end(), [&](const Cell& cell) { return cell.id != 0 && kept(cell); }));
     int bits = kSmallestBits;
@@ -78,7 +70,7 @@ class OccurrenceCounts {
     sorted.reserve(size_);
     std::copy_if(cells_.begin(), cells_.end(), std::back_inserter(sorted), [](const Cell& c) { return c.id != 0; });
     std::sort(sorted.begin(), sorted.end(), [](const Cell& a, const Cell& b) { return a.id < b.id; });
-    for (const Cell& cell : sorted) visit(cell.id, cell.count(), cell.time());
+    for (const Cell& cell : sorted) visit(cell.id, cell.count, cell.time);
   }
 
  private:
@@ -86,13 +78,8 @@ class OccurrenceCounts {
 
   struct Cell {
     std::uint64_t id = 0;  // 0: empty
-    std::uint64_t time_and_count = 0;
-
-    static Cell of(std::uint64_t id, std::uint32_t count, std::int64_t time) noexcept {
-      return {id, (static_cast<std::uint64_t>(time - kEarliest) << 15) | count};
-    }
-    std::uint32_t count() const noexcept { return static_cast<std::uint32_t>(time_and_count & kMostAdmission); }
-    std::int64_t time() const noexcept { return static_cast<std::int64_t>(time_and_count >> 15) + kEarliest; }
+    std::uint32_t count = 0;
+    std::uint32_t time = 0;  // seconds since 1970
   };
 
   explicit OccurrenceCounts(int bits) : bits_(bits), cells_(std::size_t{1} << bits) {}

@@ -1,6 +1,7 @@
 // Buffered, checksummed reading and writing of a snapshot through a file descriptor.
 #pragma once
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -99,6 +100,12 @@ class FileWriter {
 class FileReader {
  public:
   explicit FileReader(int file) : file_(file), buffer_(kFileBuffer) {}
+
+  // Of the whole file; 0 where it cannot be known.
+  std::size_t file_bytes() const noexcept {
+    struct stat status;
+    return ::fstat(file_, &status) == 0 && status.st_size > 0 ? static_cast<std::size_t>(status.st_size) : 0;
+  }
 
   void read(void* target, std::size_t size) {
     auto* bytes = static_cast<std::byte*>(target);

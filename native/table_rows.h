@@ -1,108 +1,263 @@
-// Rows of one dimension in slabs. A row never moves, so growing copies nothing.
+// Rows of one layout in slabs. A row never moves, so growing copies nothing.
+//
+// A slab holds the vectors of its rows, one after another, and behind them their tails: the state of the optimizers, the
+// version of the last change and the time. A lookup reads vectors alone, so they stand together: a vector of 64 bytes is
+// one cache line and not two halves.
+//
+// Threads: one writer. Readers `copy` vectors beside it, and get each whole: its words are atomic, and a sequence number,
+// which a few thousand rows share, is odd while one of them is written (a seqlock; Boehm, 2012).
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <cstring>
 #include <new>
-#include <utility>
 #include <vector>
+
+#include "table_memory.h"
 
 namespace feedmill::table {
 
-struct RowHeader {
-  std::uint64_t id;       // while the row is free: the next free row
-  std::uint64_t version;  // of the update that last changed it; 0 while the row is free
-  std::int64_t time;      // the latest `now` of its updates
-};
-static_assert(sizeof(RowHeader) == 24);
+inline constexpr std::uint32_t kNoRow = UINT32_MAX;
 
-// A row is its header, then `dimension` floats of the vector, then `dimension` floats of the Adagrad accumulators.
+// What stands at the end of a row's tail.
+struct RowEnd {
+  std::uint32_t version;  // of the last change, beside the table's base; the table's index has bounds of it
+  std::uint32_t time;     // seconds since 1970: the latest of its changes
+};
+static_assert(sizeof(RowEnd) == 8);
+
+// The numbers that tell readers of a vector that is being written.
+class Sequences {
+ public:
+  std::atomic<std::uint32_t>& of(std::uint32_t row) const noexcept { return numbers_[row % numbers_.size()]; }
+
+ private:
+  mutable std::array<std::atomic<std::uint32_t>, 4096> numbers_{};
+};
+
 class RowSlabs {
  public:
-  explicit RowSlabs(std::uint32_t dimension)
+  RowSlabs(std::uint32_t dimension, std::uint32_t state)
       : dimension_(dimension),
-        stride_(sizeof(RowHeader) + std::size_t{2} * dimension * sizeof(float)),
-        shift_(std::bit_width(kSlabBytes / stride_) - 1) {}
+        state_(state),
+        vector_bytes_((dimension + 1) / 2 * 8),
+        tail_bytes_(state * sizeof(float) + sizeof(RowEnd)),
+        shift_(std::bit_width(kSlabBytes / (vector_bytes_ + tail_bytes_)) - 1),
+        slabs_(((vector_bytes_ + tail_bytes_) << shift_) / 64 * 64 + 64) {}
 
   std::uint32_t dimension() const noexcept { return dimension_; }
-  std::size_t row_bytes() const noexcept { return stride_; }
-  std::size_t bytes() const noexcept { return slabs_.size() * slab_bytes(); }
+  std::uint32_t state() const noexcept { return state_; }
+  std::size_t size() const noexcept { return used_ - free_; }
+  std::size_t bytes() const noexcept { return slabs_.bytes() + frees_.capacity() * sizeof(Free); }
+  std::size_t huge_bytes() const noexcept { return slabs_.huge_bytes(); }
+  // Of a row's vector and of the state of its optimizers.
+  std::size_t learned_bytes() const noexcept { return (std::size_t{dimension_} + state_) * sizeof(float); }
 
-  const std::byte* row(std::uint32_t row) const noexcept {
-    return slabs_[row >> shift_].get() + (row & ((1u << shift_) - 1)) * stride_;
-  }
-  std::byte* row(std::uint32_t row) noexcept { return const_cast<std::byte*>(std::as_const(*this).row(row)); }
+  void prefetch_vector(std::uint32_t row) const noexcept { prefetch(vector_bytes(row), vector_bytes_); }
+  void prefetch_tail(std::uint32_t row) const noexcept { prefetch(tail_bytes(row), tail_bytes_); }
 
-  const RowHeader& header(std::uint32_t r) const noexcept { return *reinterpret_cast<const RowHeader*>(row(r)); }
-  RowHeader& header(std::uint32_t r) noexcept { return *reinterpret_cast<RowHeader*>(row(r)); }
+  // The vector, whole: as it was before or after any write.
+  void copy(std::uint32_t row, float* out) const noexcept { copy_words<0>(vectors(), row, out); }
 
-  const float* values(std::uint32_t r) const noexcept {
-    return reinterpret_cast<const float*>(row(r) + sizeof(RowHeader));
-  }
-  float* values(std::uint32_t r) noexcept { return reinterpret_cast<float*>(row(r) + sizeof(RowHeader)); }
-  float* accumulators(std::uint32_t r) noexcept { return values(r) + dimension_; }
-
-  void prefetch_values(std::uint32_t r) const noexcept { prefetch(r, sizeof(RowHeader) + dimension_ * sizeof(float)); }
-  void prefetch_row(std::uint32_t r) const noexcept { prefetch(r, stride_); }
-
-  // Makes the next `rows` calls of `allocate` succeed. Throws bad_alloc.
-  void reserve(std::size_t rows) {
-    while (free_ + (slabs_.size() << shift_) - used_ < rows) {
-      if ((slabs_.size() + 1) << shift_ >= kMostRows) throw std::bad_alloc();
-      Slab slab(static_cast<std::byte*>(::operator new(slab_bytes(), std::align_val_t{kCacheLine})));
-      slabs_.push_back(std::move(slab));
+  // The vectors of rows, one after another; zeros for kNoRow. Each is asked for some rows ahead.
+  void copy_many(const std::uint32_t* rows, std::size_t n, float* out) const noexcept {
+    switch (dimension_) {
+      case 8: return copy_all<8>(rows, n, out);
+      case 16: return copy_all<16>(rows, n, out);
+      case 32: return copy_all<32>(rows, n, out);
+      case 64: return copy_all<64>(rows, n, out);
+      default: return copy_all<0>(rows, n, out);
     }
   }
 
-  // A row with nothing in it yet: a freed one if there is one.
+  // The writer's. No reader may see what it writes through these; `publish` is for that.
+  const float* vector(std::uint32_t row) const noexcept { return reinterpret_cast<const float*>(vector_bytes(row)); }
+  float* state(std::uint32_t row) noexcept { return reinterpret_cast<float*>(tail_bytes(row)); }
+  const float* state(std::uint32_t row) const noexcept { return reinterpret_cast<const float*>(tail_bytes(row)); }
+  RowEnd& end(std::uint32_t row) noexcept { return *reinterpret_cast<RowEnd*>(tail_bytes(row) + state_ * sizeof(float)); }
+  const RowEnd& end(std::uint32_t row) const noexcept {
+    return *reinterpret_cast<const RowEnd*>(tail_bytes(row) + state_ * sizeof(float));
+  }
+
+  // Sets the vector under the eyes of readers. Of two threads that do, no two rows may share a sequence.
+  void publish(std::uint32_t row, const float* vector) noexcept {
+    std::atomic<std::uint32_t>& sequence = sequences_.of(row);
+    const std::uint32_t before = sequence.load(std::memory_order_relaxed);
+    sequence.store(before + 1, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_release);
+    store_words(vector_bytes(row), vector);
+    sequence.store(before + 2, std::memory_order_release);
+  }
+
+  // Makes the next `rows` calls of `allocate` succeed. Throws bad_alloc.
+  void reserve(std::size_t rows) {
+    const std::size_t slab_rows = std::size_t{1} << shift_;
+    while (free_ + (slabs_.size() << shift_) - used_ < rows) {
+      if ((slabs_.size() + 1) * slab_rows >= kMostRows) throw std::bad_alloc();
+      frees_.reserve(slabs_.size() + 1);
+      slabs_.add();
+      frees_.push_back({});
+    }
+  }
+
+  // A row with nothing in it yet: of the first slab that has a free one, so that the last slabs become empty.
   std::uint32_t allocate() noexcept {
     if (free_ == 0) return used_++;
-    const std::uint32_t result = first_free_;
-    first_free_ = static_cast<std::uint32_t>(header(result).id);
+    while (frees_[first_with_free_].rows == 0) ++first_with_free_;
+    Free& free = frees_[first_with_free_];
+    const std::uint32_t row = free.first;
+    free.first = end(row).time;
+    --free.rows;
     --free_;
-    return result;
+    return row;
   }
 
+  // The row must be one that no reader can find any more.
   void release(std::uint32_t row) noexcept {
-    header(row) = {first_free_, 0, 0};
-    first_free_ = row;
+    const std::uint32_t slab = row >> shift_;
+    Free& free = frees_[slab];
+    end(row).time = free.first;
+    free.first = row;
+    ++free.rows;
     ++free_;
+    first_with_free_ = std::min(first_with_free_, slab);
   }
 
-  // `visit(row)` for every row in use, in the order of their numbers.
-  template <class Visit>
-  void for_each(Visit visit) const {
-    for (std::uint32_t row = 0; row < used_; ++row)
-      if (header(row).version != 0) visit(row);
+  // Subtracts from the versions of all rows, free ones too; those below become 0.
+  void rebase(std::uint32_t by) noexcept {
+    for (std::uint32_t row = 0; row < used_; ++row) {
+      std::uint32_t& version = end(row).version;
+      version = version > by ? version - by : 0;
+    }
+  }
+
+  // Gives the memory of rows back to the system that have been released at the end of all.
+  void give_back() noexcept {
+    while (used_ != 0) {
+      const std::uint32_t slab = (used_ - 1) >> shift_, in_slab = used_ - (slab << shift_);
+      if (frees_[slab].rows != in_slab) return;
+      used_ -= in_slab;
+      free_ -= in_slab;
+      frees_[slab] = {};
+      slabs_.forget(slab);
+    }
+    first_with_free_ = 0;
   }
 
  private:
-  static constexpr std::size_t kSlabBytes = std::size_t{1} << 20;
-  static constexpr std::size_t kCacheLine = 64;
+  static constexpr std::size_t kSlabBytes = std::size_t{2} << 20;
   static constexpr std::size_t kMostRows = UINT32_MAX - 2;  // the last numbers mean something else
 
-  struct FreeSlab {
-    void operator()(std::byte* slab) const noexcept { ::operator delete(slab, std::align_val_t{kCacheLine}); }
+  using Word = std::uint64_t __attribute__((may_alias));
+
+  struct Free {
+    std::uint32_t rows = 0;
+    std::uint32_t first = 0;  // of a list through the times of the free rows
   };
-  using Slab = std::unique_ptr<std::byte[], FreeSlab>;
 
-  std::size_t slab_bytes() const noexcept { return stride_ << shift_; }
-
-  void prefetch(std::uint32_t r, std::size_t bytes) const noexcept {
-    const std::byte* start = row(r);
-    for (std::size_t at = 0; at < bytes; at += kCacheLine) __builtin_prefetch(start + at);
-    __builtin_prefetch(start + bytes - 1);
+  std::byte* vector_bytes(std::uint32_t row) const noexcept {
+    return slabs_[row >> shift_] + (row & ((1u << shift_) - 1)) * vector_bytes_;
+  }
+  std::byte* tail_bytes(std::uint32_t row) const noexcept {
+    return slabs_[row >> shift_] + (vector_bytes_ << shift_) + (row & ((1u << shift_) - 1)) * tail_bytes_;
   }
 
-  std::uint32_t dimension_;
-  std::size_t stride_;
+  static void prefetch(const std::byte* start, std::size_t bytes) noexcept {
+    for (std::size_t at = 0; at < bytes; at += 64) prefetch_line(start + at);
+    if (bytes % 64 != 0) prefetch_line(start + bytes - 1);
+  }
+
+  // Where the vectors of rows are that have been found before. Apart, so that it is in registers.
+  struct Vectors {
+    std::byte* const* slabs;
+    int shift;
+    std::size_t bytes;
+    const std::byte* of(std::uint32_t row) const noexcept {
+      return slabs[row >> shift] + (row & ((1u << shift) - 1)) * bytes;
+    }
+  };
+  Vectors vectors() const noexcept { return {slabs_.table(), shift_, vector_bytes_}; }
+
+  // `kDimension` is the dimension where the compiler is to know it, else 0.
+  template <std::uint32_t kDimension>
+  void copy_all(const std::uint32_t* rows, std::size_t n, float* out) const noexcept {
+    constexpr std::size_t kAhead = 64;
+    const std::uint32_t dimension = kDimension != 0 ? kDimension : dimension_;
+    const std::size_t bytes = kDimension != 0 ? kDimension * sizeof(float) : vector_bytes_;
+    const Vectors vectors = this->vectors();
+    const auto ask = [&](std::uint32_t row) {
+      if (row != kNoRow) prefetch(vectors.of(row), bytes);
+    };
+    for (std::size_t k = 0; k < std::min(kAhead, n); ++k) ask(rows[k]);
+    for (std::size_t k = 0; k < n; ++k, out += dimension) {
+      if (k + kAhead < n) ask(rows[k + kAhead]);
+      if (rows[k] == kNoRow)
+        std::fill_n(out, dimension, 0.0f);
+      else
+        copy_words<kDimension>(vectors, rows[k], out);
+    }
+  }
+
+  template <std::uint32_t kDimension>
+  void copy_words(Vectors vectors, std::uint32_t row, float* out) const noexcept {
+    // Apart from the first attempt, so that this one has no loop, and the registers to itself.
+    if (!try_copy<kDimension>(vectors, row, out)) [[unlikely]]
+      copy_when_written(vectors, row, out);
+  }
+
+  [[gnu::noinline]] void copy_when_written(Vectors vectors, std::uint32_t row, float* out) const noexcept {
+    while (!try_copy<0>(vectors, row, out)) {
+    }
+  }
+
+  // Whether nobody wrote meanwhile.
+  template <std::uint32_t kDimension>
+  bool try_copy(Vectors vectors, std::uint32_t row, float* out) const noexcept {
+    const std::uint32_t dimension = kDimension != 0 ? kDimension : dimension_;
+    const std::atomic<std::uint32_t>& sequence = sequences_.of(row);
+    const auto* words = reinterpret_cast<const Word*>(vectors.of(row));
+    const std::uint32_t before = sequence.load(std::memory_order_acquire);
+#pragma GCC unroll 8
+    for (std::uint32_t w = 0; w < dimension / 2; ++w) {
+      const std::uint64_t word = __atomic_load_n(words + w, __ATOMIC_RELAXED);
+      std::memcpy(out + 2 * w, &word, sizeof word);
+    }
+    if (dimension % 2 != 0) {
+      const std::uint64_t word = __atomic_load_n(words + dimension / 2, __ATOMIC_RELAXED);
+      std::memcpy(out + dimension - 1, &word, sizeof(float));
+    }
+    std::atomic_thread_fence(std::memory_order_acquire);
+    return before % 2 == 0 && sequence.load(std::memory_order_relaxed) == before;
+  }
+
+  void store_words(std::byte* to, const float* from) const noexcept {
+    auto* words = reinterpret_cast<Word*>(to);
+    for (std::uint32_t w = 0; w < dimension_ / 2; ++w) {
+      std::uint64_t word;
+      std::memcpy(&word, from + 2 * w, sizeof word);
+      __atomic_store_n(words + w, word, __ATOMIC_RELAXED);
+    }
+    if (dimension_ % 2 != 0) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, from + dimension_ - 1, sizeof(float));
+      __atomic_store_n(words + dimension_ / 2, word, __ATOMIC_RELAXED);
+    }
+  }
+
+  std::uint32_t dimension_, state_;
+  std::size_t vector_bytes_, tail_bytes_;
   int shift_;
-  std::vector<Slab> slabs_;
-  std::uint32_t used_ = 0;  // rows ever handed out
+  Blocks slabs_;
+  Sequences sequences_;
+  std::vector<Free> frees_;    // by slab
+  std::uint32_t used_ = 0;     // rows ever handed out, but for those given back
   std::uint32_t free_ = 0;
-  std::uint32_t first_free_ = 0;
+  std::uint32_t first_with_free_ = 0;  // no slab before it has a free row
 };
 
 }  // namespace feedmill::table

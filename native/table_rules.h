@@ -12,63 +12,92 @@
 #include <utility>
 #include <vector>
 
+#include "table_mix.h"
+#include "table_optimizers.h"
+
 namespace feedmill::table {
 
 inline constexpr int kValueBits = 52;  // of a feature id; the slot stands above them
 inline constexpr std::size_t kSlots = 4096;
 
-struct Segment {
-  std::uint32_t width;
-  float learning_rate, initial_accumulator, initial_scale, l2;
+// How the rows of a group are laid out: slots whose rows have as many columns and as much state share one.
+struct Layout {
+  std::uint32_t dimension, state;
+  bool operator==(const Layout&) const = default;
 };
 
-// The rules of one slot, a number a column.
+// The rules of one slot.
 struct SlotRule {
-  std::uint32_t group;  // slots of one dimension share a group
-  std::uint32_t admission;
-  std::optional<std::int64_t> time_to_live;
-  std::vector<float> learning_rate, initial_accumulator, initial_scale, l2;
+  std::uint32_t group = 0;
+  std::uint32_t admission = 1;          // the occurrence at which an id gets a row
+  double admission_probability = 1.0;   // with which each occurrence gives it one
+  std::optional<std::uint32_t> time_to_live;  // seconds
+  std::vector<Segment> segments;
+  std::vector<float> initial_scale;  // a number a column
+
+  bool always_admits() const noexcept { return admission <= 1 && admission_probability >= 1.0; }
+
+  // The initial vector of an id and the initial state of its optimizers.
+  void start(std::uint64_t seed, std::uint64_t id, float* vector, float* state) const noexcept {
+    const std::uint64_t key = stream_key(seed, id);
+    for (std::size_t c = 0; c < initial_scale.size(); ++c) vector[c] = initial_scale[c] * signed_unit(key, c);
+    for (const Segment& segment : segments) {
+      segment.start(state);
+      state += segment.state();
+    }
+  }
+
+  // May cut the gradient.
+  void learn(float* gradient, float* vector, float* state) const noexcept {
+    for (const Segment& segment : segments) {
+      apply(segment, gradient, vector, state);
+      gradient += segment.width;
+      vector += segment.width;
+      state += segment.state();
+    }
+  }
 };
 
 class SlotRules {
  public:
   SlotRules() { rule_of_slot_.fill(kNone); }
 
-  void add(std::uint32_t number, const std::vector<Segment>& segments, std::uint32_t admission,
-           std::optional<std::int64_t> time_to_live) {
-    SlotRule rule{0, admission, time_to_live, {}, {}, {}, {}};
-    for (const Segment& s : segments) {
-      rule.learning_rate.insert(rule.learning_rate.end(), s.width, s.learning_rate);
-      rule.initial_accumulator.insert(rule.initial_accumulator.end(), s.width, s.initial_accumulator);
+  void add(std::uint32_t number, SlotRule rule) {
+    Layout layout{0, 0};
+    for (const Segment& s : rule.segments) {
       rule.initial_scale.insert(rule.initial_scale.end(), s.width, s.initial_scale);
-      rule.l2.insert(rule.l2.end(), s.width, s.l2);
+      layout.dimension += s.width;
+      layout.state += s.state();
     }
-    const auto dimension = static_cast<std::uint32_t>(rule.l2.size());
-    const auto known = std::find(dimensions_.begin(), dimensions_.end(), dimension);
-    rule.group = static_cast<std::uint32_t>(known - dimensions_.begin());
-    if (known == dimensions_.end()) dimensions_.push_back(dimension);
+    const auto known = std::find(layouts_.begin(), layouts_.end(), layout);
+    rule.group = static_cast<std::uint32_t>(known - layouts_.begin());
+    if (known == layouts_.end()) layouts_.push_back(layout);
     rule_of_slot_.at(number) = static_cast<std::uint16_t>(rules_.size());
     rules_.push_back(std::move(rule));
   }
 
   // By group.
-  const std::vector<std::uint32_t>& dimensions() const noexcept { return dimensions_; }
+  const std::vector<Layout>& layouts() const noexcept { return layouts_; }
+  std::uint32_t dimension_of(const SlotRule& rule) const noexcept { return layouts_[rule.group].dimension; }
 
   bool knows(std::uint64_t id) const noexcept { return id != 0 && rule_of_slot_[id >> kValueBits] != kNone; }
 
   // The id must be of a known slot.
   const SlotRule& operator[](std::uint64_t id) const noexcept { return rules_[rule_of_slot_[id >> kValueBits]]; }
 
-  bool any_expires(std::uint32_t group) const noexcept {
-    return std::any_of(rules_.begin(), rules_.end(),
-                       [&](const SlotRule& rule) { return rule.group == group && rule.time_to_live; });
+  bool any_expires() const noexcept {
+    return std::any_of(rules_.begin(), rules_.end(), [](const SlotRule& rule) { return rule.time_to_live.has_value(); });
   }
 
-  std::uint32_t group_of(std::uint32_t dimension) const {
-    const auto known = std::find(dimensions_.begin(), dimensions_.end(), dimension);
-    if (known == dimensions_.end())
-      throw std::invalid_argument("no slot of the table has the dimension " + std::to_string(dimension));
-    return static_cast<std::uint32_t>(known - dimensions_.begin());
+  // The only group of this dimension; none when slots of this dimension differ in state.
+  std::optional<std::uint32_t> only_group(std::uint32_t dimension) const noexcept {
+    std::optional<std::uint32_t> only;
+    for (std::uint32_t g = 0; g < layouts_.size(); ++g) {
+      if (layouts_[g].dimension != dimension) continue;
+      if (only) return std::nullopt;
+      only = g;
+    }
+    return only;
   }
 
   // The dimension of the first id that is not 0; 0 if there is none.
@@ -76,19 +105,20 @@ class SlotRules {
     const auto first = std::find_if(ids.begin(), ids.end(), [](std::uint64_t id) { return id != 0; });
     if (first == ids.end()) return 0;
     require_known(*first, static_cast<std::size_t>(first - ids.begin()));
-    return dimensions_[(*this)[*first].group];
+    return dimension_of((*this)[*first]);
   }
 
-  // Throws unless every id is 0 or of a slot of this group.
-  void check_ids(std::span<const std::uint64_t> ids, std::uint32_t group) const {
+  // Throws unless every id is 0 or of a slot of this dimension, and there is one.
+  void check_ids(std::span<const std::uint64_t> ids, std::uint32_t dimension) const {
+    if (std::none_of(layouts_.begin(), layouts_.end(), [&](Layout l) { return l.dimension == dimension; }))
+      throw std::invalid_argument("no slot of the table has the dimension " + std::to_string(dimension));
     for (std::size_t k = 0; k < ids.size(); ++k) {
       if (ids[k] == 0) continue;
       require_known(ids[k], k);
-      const std::uint32_t own = (*this)[ids[k]].group;
-      if (own != group)
-        throw std::invalid_argument(describe(ids[k], k) + " of dimension " + std::to_string(dimensions_[own]) +
-                                    ", not " + std::to_string(dimensions_[group]) +
-                                    ": one call takes ids of one dimension");
+      const std::uint32_t own = dimension_of((*this)[ids[k]]);
+      if (own != dimension)
+        throw std::invalid_argument(describe(ids[k], k) + " of dimension " + std::to_string(own) + ", not " +
+                                    std::to_string(dimension) + ": one call takes ids of one dimension");
     }
   }
 
@@ -106,7 +136,7 @@ class SlotRules {
 
   std::array<std::uint16_t, kSlots> rule_of_slot_;
   std::vector<SlotRule> rules_;
-  std::vector<std::uint32_t> dimensions_;
+  std::vector<Layout> layouts_;
 };
 
 }  // namespace feedmill::table

@@ -2,116 +2,119 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <cstring>
+#include <memory>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "table_counts.h"
+#include "table_epochs.h"
 #include "table_file.h"
 #include "table_index.h"
 #include "table_rows.h"
 #include "table_rules.h"
-#include "table_touches.h"
 
 namespace feedmill::table {
 
-// The rows of all slots of one dimension.
-struct Group {
-  explicit Group(std::uint32_t dimension) : rows(dimension) {}
-
-  // `visit(position, row)` for every id in order, kNoRow where it has none. An id's index cell is asked for two strides
-  // ahead, its row one.
-  template <class Visit>
-  void visit_rows(std::span<const std::uint64_t> ids, Visit visit) const {
-    constexpr std::size_t kStride = 16;
-    constexpr std::size_t kRing = 64;  // at least two strides and one
-    std::array<std::uint32_t, kRing> hashes;
-    std::array<std::uint32_t, kRing> found;
-    for (std::size_t k = 0; k < ids.size() + 2 * kStride; ++k) {
-      if (k < ids.size()) {
-        const std::uint32_t hash = hashes[k % kRing] = fingerprint(ids[k]);
-        index.prefetch(hash);
-      }
-      if (k >= kStride && k - kStride < ids.size()) {
-        const std::size_t at = (k - kStride) % kRing;
-        found[at] = index.candidate(hashes[at]);
-        if (found[at] != kNoRow) rows.prefetch_values(found[at]);
-      }
-      if (k >= 2 * kStride) {
-        const std::size_t position = k - 2 * kStride;
-        const std::uint64_t id = ids[position];
-        std::uint32_t row = found[position % kRing];
-        const auto is_it = [&](std::uint32_t other) { return rows.header(other).id == id; };
-        if (row != kNoRow && !is_it(row)) row = index.find(hashes[position % kRing], is_it);
-        visit(position, row);
-      }
-    }
+class State {
+ public:
+  State(const SlotRules& rules, Epochs& epochs) : index(epochs), epochs_(epochs) {
+    for (const Layout& layout : rules.layouts())
+      groups.push_back(std::make_unique<RowSlabs>(layout.dimension, layout.state));
   }
 
-  RowIndex index;
-  RowSlabs rows;
-};
-
-struct State {
-  std::vector<Group> groups;
+  Index index;
+  std::vector<std::unique_ptr<RowSlabs>> groups;
   OccurrenceCounts counts;  // of ids without a row
-  TouchLog touches;
-  std::uint64_t version = 0;
 
-  std::size_t rows() const noexcept {
-    std::size_t rows = 0;
-    for (const Group& group : groups) rows += group.index.size();
-    return rows;
+  std::uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
+  std::uint64_t version_of(const RowEnd& end) const noexcept { return base_ + end.version; }
+
+  // What rows carry for the version that comes next: few bits, from a base that moves on each 2^26 updates. Then what has
+  // not changed for as long counts as changed when the base began.
+  std::uint32_t begin_version() noexcept {
+    if (version() + 1 - base_ > kMostVersion) rebase(kRebase);
+    return static_cast<std::uint32_t>(version() + 1 - base_);
   }
+  void end_version() noexcept { version_.store(version() + 1, std::memory_order_release); }
 
-  // `visit(version, group, row)` for every row changed after version `since`, the longest unchanged first.
+  // `visit(id)` for every id whose row has changed after version `since`.
   template <class Visit>
-  void visit_touched(std::uint64_t since, Visit visit) const {
-    touches.for_each_since(since, [&](std::uint64_t version, std::uint32_t group, std::uint32_t row) {
-      if (is_current(version, group, row)) visit(version, group, row);
+  void visit_touched(std::uint64_t since, const SlotRules& rules, Visit visit) const {
+    const std::int64_t beside = since < base_ ? -1 : static_cast<std::int64_t>(since - base_);
+    index.visit_touched(beside, [&](std::uint64_t id, std::uint32_t row) {
+      if (static_cast<std::int64_t>(groups[rules[id].group]->end(row).version) > beside) visit(id);
     });
   }
 
-  TouchLog remade_touches(std::size_t more) const {
-    return touches.remade(rows(), more, [&](std::uint64_t version, std::uint32_t group, std::uint32_t row) {
-      return is_current(version, group, row);
+  // The row must be in no index any more. It is used again once all readers have gone who may have found it.
+  // There must be room (`retired.reserve`).
+  void retire(std::uint32_t group, std::uint32_t row) noexcept { retired_.push_back({epochs_.mark(), group, row}); }
+  void reserve_retired(std::size_t rows) { retired_.reserve(retired_.size() + rows); }
+
+  void reclaim() noexcept {
+    index.reclaim();
+    if (retired_.empty()) return;
+    const std::uint64_t oldest = epochs_.oldest();
+    std::erase_if(retired_, [&](const Retired& retired) {
+      if (oldest <= retired.mark) return false;
+      groups[retired.group]->release(retired.row);
+      return true;
     });
+    if (retired_.empty())
+      for (const auto& rows : groups) rows->give_back();
   }
 
-  // Rows in the order of their last change, counts in the order of their ids: equal states write equal bytes.
-  void write(FileWriter& out) const {
-    out.write<std::uint64_t>(version);
-    out.write<std::uint64_t>(rows());
-    out.write<std::uint64_t>(counts.size());
-    visit_touched(0, [&](std::uint64_t, std::uint32_t group, std::uint32_t row) {
-      out.write(groups[group].rows.row(row), groups[group].rows.row_bytes());
-    });
-    counts.for_each_sorted([&](std::uint64_t id, std::uint64_t count, std::int64_t time) {
-      out.write(id);
-      out.write(count);
-      out.write(time);
-    });
+  std::size_t bytes() const noexcept {
+    std::size_t bytes = index.bytes() + counts.bytes() + retired_.capacity() * sizeof(Retired);
+    for (const auto& rows : groups) bytes += rows->bytes();
+    return bytes;
   }
 
-  // Into a state that has its groups and nothing else. Throws invalid_argument where the file makes no sense; that it
-  // makes sense is no proof before the reader's `finish`.
+  // A row as it stands in a file: id, version, time, vector, state.
+  void append_row(std::vector<std::byte>& out, std::uint64_t id, std::uint32_t group, std::uint32_t row) const {
+    const RowSlabs& rows = *groups[group];
+    const FileRow head{id, version_of(rows.end(row)), rows.end(row).time};
+    const std::size_t start = out.size();
+    out.resize(start + sizeof head + rows.learned_bytes());
+    std::byte* at = out.data() + start;
+    std::memcpy(at, &head, sizeof head);
+    std::memcpy(at + sizeof head, rows.vector(row), rows.dimension() * sizeof(float));
+    std::memcpy(at + sizeof head + rows.dimension() * sizeof(float), rows.state(row), rows.state() * sizeof(float));
+  }
+
+  // Into a state that has nothing. Throws invalid_argument where the file makes no sense; that it makes sense is no proof
+  // before the reader's `finish`.
   void read(FileReader& in, const SlotRules& rules) {
-    version = in.read<std::uint64_t>();
+    const auto version = in.read<std::uint64_t>();
     const auto n_rows = in.read<std::uint64_t>();
     const auto n_counts = in.read<std::uint64_t>();
-    RowHeader last{};
+    version_.store(version, std::memory_order_relaxed);
+    base_ = version > kRebase ? version - kRebase : 0;
+    // They come in the order of their hashes. Their number is to be believed only as far as the file can hold them.
+    index.reserve(std::min<std::uint64_t>(n_rows, in.file_bytes() / sizeof(FileRow)));
+    std::vector<float> vector;
     for (std::uint64_t r = 0; r < n_rows; ++r) {
-      const auto header = in.read<RowHeader>();
-      const bool same_update = header.version == last.version;
-      if (!rules.knows(header.id) || header.version < last.version || header.version == 0 ||
-          header.version > version || (same_update && rules[header.id].group != rules[last.id].group) ||
-          !is_time(header.time))
+      const auto head = in.read<FileRow>();
+      if (!rules.knows(head.id) || head.version == 0 || head.version > version || !is_time(head.time))
         throw std::invalid_argument("it holds an impossible row: the file has been altered");
-      add_row(in, header, rules[header.id].group, !same_update);
-      last = header;
+      if (index.find(head.id) != kNoRow)
+        throw std::invalid_argument("it holds a row twice: the file has been altered");
+      const std::uint32_t group = rules[head.id].group;
+      RowSlabs& rows = *groups[group];
+      rows.reserve(1);
+      const std::uint32_t row = rows.allocate();
+      vector.resize(rows.dimension());
+      in.read(vector.data(), rows.dimension() * sizeof(float));
+      rows.publish(row, vector.data());
+      in.read(rows.state(row), rows.state() * sizeof(float));
+      const auto beside = static_cast<std::uint32_t>(head.version > base_ ? head.version - base_ : 0);
+      rows.end(row) = {beside, static_cast<std::uint32_t>(head.time)};
+      index.insert(head.id, row, beside);
     }
     for (std::uint64_t c = 0; c < n_counts; ++c) {
       const auto id = in.read<std::uint64_t>();
@@ -120,30 +123,34 @@ struct State {
       if (!rules.knows(id) || count == 0 || count > kMostAdmission || !is_time(time))
         throw std::invalid_argument("it holds an impossible count: the file has been altered");
       counts.reserve(1);
-      counts.set(id, static_cast<std::uint32_t>(count), time);
+      counts.set(id, static_cast<std::uint32_t>(count), static_cast<std::uint32_t>(time));
     }
   }
 
  private:
-  bool is_current(std::uint64_t version, std::uint32_t group, std::uint32_t row) const noexcept {
-    return groups[group].rows.header(row).version == version;
+  struct FileRow {
+    std::uint64_t id, version;
+    std::int64_t time;
+  };
+  struct Retired {
+    std::uint64_t mark;
+    std::uint32_t group, row;
+  };
+
+  static bool is_time(std::int64_t seconds) noexcept { return seconds >= 0 && seconds <= UINT32_MAX; }
+
+  void rebase(std::uint32_t by) noexcept {
+    index.rebase(by);
+    for (const auto& rows : groups) rows->rebase(by);
+    base_ += by;
   }
 
-  void add_row(FileReader& in, const RowHeader& header, std::uint32_t g, bool begins_update) {
-    Group& group = groups[g];
-    const std::uint32_t hash = fingerprint(header.id);
-    if (group.index.find(hash, [&](std::uint32_t row) { return group.rows.header(row).id == header.id; }) != kNoRow)
-      throw std::invalid_argument("it holds a row twice: the file has been altered");
-    if (!group.index.has_room(1)) group.index = group.index.grown(1);
-    if (!touches.has_room(1)) touches = remade_touches(1);
-    group.rows.reserve(1);
-    const std::uint32_t row = group.rows.allocate();
-    group.rows.header(row) = header;
-    in.read(group.rows.values(row), group.rows.row_bytes() - sizeof(RowHeader));
-    group.index.insert(hash, row);
-    if (begins_update) touches.begin(header.version, g);
-    touches.add(row);
-  }
+  static constexpr std::uint32_t kRebase = 1u << 26;
+
+  Epochs& epochs_;
+  std::atomic<std::uint64_t> version_{0};
+  std::uint64_t base_ = 0;
+  std::vector<Retired> retired_;
 };
 
 }  // namespace feedmill::table

@@ -42,8 +42,9 @@ def merge_keys(
 
 # The embedding table (native/table.h). ValueError where an argument makes no sense; nothing has changed then.
 
-TableSlot = tuple[int, list[tuple[int, float, float, float, float]], int, int | None]
-"""Number; by segment the width, learning rate, initial accumulator, initial scale and l2; admission; time to live."""
+TableSlot = tuple[int, list[tuple[int, int, list[float], float, float, float]], int, float, int | None]
+"""Number; by segment the width, the number of the optimizer, its four parameters, initial scale, l2 and clip;
+admission, its probability; time to live in seconds."""
 
 class Table:
     """Rows by feature id. Arrays are contiguous; every method but `dimension_of` releases the interpreter's lock."""
@@ -72,9 +73,9 @@ class Table:
     ) -> None: ...
     def put(self, ids: npt.NDArray[np.uint64], vectors: npt.NDArray[np.float32], now: int) -> None: ...
     def touched(self, since: int) -> npt.NDArray[np.uint64]: ...
-    def expire(self, now: int) -> int: ...
-    def stats(self) -> tuple[int, int, int, int, float]:
-        """Rows, waiting ids, bytes reserved, bytes of vectors and accumulators, load of the index."""
+    def expire(self, now: int, most: int) -> int: ...
+    def stats(self) -> tuple[int, int, int, int, int, float]:
+        """Rows, waiting ids, bytes used, bytes of vectors and states, bytes on huge pages, load of the index."""
     def write(self, file: int, head: bytes) -> None:
         """Write `head` and the state to an open file descriptor. Raises OSError."""
     def read(self, file: int, head_bytes: int) -> None:

@@ -14,19 +14,20 @@ import xxhash
 
 from feedmill.domain.errors import ConfigError, InvalidFile
 from feedmill.domain.ids import MAX_SLOT
+from feedmill.domain.optimizers import Adagrad, Optimizer
 
 
 class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A run of columns of a row that start and learn alike, by Adagrad (Duchi et al., 2011)."""
+    """A run of columns of a row that start and learn alike."""
 
     width: int
-    learning_rate: float = 0.05
-    initial_accumulator: float = 0.1
-    """What the sum of squared gradients starts from."""
+    optimizer: Optimizer = Adagrad()
     initial_scale: float = 0.0
     """Initial values are uniform in [-initial_scale, initial_scale)."""
     l2: float = 0.0
-    """Weight decay: `l2 * value` is added to the gradient of a row that is updated."""
+    """Weight decay: `l2 * value` is added to the gradient of a row that is updated; to FTRL it is lambda2."""
+    clip: float = 0.0
+    """A gradient whose norm over the segment is larger is scaled down to it; 0 leaves all as they are."""
 
 
 class Slot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,9 +38,11 @@ class Slot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     segments: tuple[Segment, ...]
     admission: int = 1
-    """An id gets a row at its `admission`-th occurrence in an update."""
+    """An id gets a row at its `admission`-th occurrence in an update; at most 65,535."""
     time_to_live: int | None = None
-    """Milliseconds after its last update at which a row may be dropped."""
+    """Seconds after its last update at which a row may be dropped."""
+    admission_probability: float = 1.0
+    """With which an id gets a row at each occurrence; only where `admission` is 1."""
 
     @property
     def dimension(self) -> int:

@@ -50,7 +50,7 @@ def test_it_reads_every_feature_unless_told_which() -> None:
     config = RankerConfig(slots=("item", "user"), dimension=4, admission=2, time_to_live_days=0.5)
     some = ranker_schema(SlotRegistry(), features, config, objectives=3)
     assert [(slot.name, slot.dimension) for slot in some.slots] == [("ranker/item", 7), ("ranker/user", 7)]
-    assert [(slot.admission, slot.time_to_live) for slot in some.slots] == [(2, 43_200_000)] * 2
+    assert [(slot.admission, slot.time_to_live) for slot in some.slots] == [(2, 43_200)] * 2
 
 
 def test_a_slot_that_is_no_feature_is_refused_by_name() -> None:

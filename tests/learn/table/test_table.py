@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedmill.domain.clock import DAY
+from feedmill.domain.clock import DAY, SECOND
 from feedmill.domain.ids import UInt64s, feature_ids
+from feedmill.domain.optimizers import Adagrad, Adam, Ftrl, RowwiseAdagrad, Sgd
 from feedmill.domain.slots import Segment, Slot
 from feedmill.learn.table.protocol import Table
 from feedmill.learn.table.reference import ReferenceTable
@@ -19,12 +20,14 @@ from feedmill.learn.table.table import EmbeddingTable
 
 NOON = 1_651_161_600_000
 SLOTS = (
-    Slot(1, "a", (Segment(1, learning_rate=0.1), Segment(4, learning_rate=0.3, initial_scale=0.1, l2=0.01))),
-    Slot(7, "b", (Segment(5, initial_scale=0.5, initial_accumulator=1.0),), admission=3, time_to_live=2 * DAY),
-    Slot(8, "c", (Segment(11, initial_scale=0.5),), admission=2, time_to_live=DAY),
+    Slot(1, "a", (Segment(1, Adagrad(0.1)), Segment(4, Adagrad(0.3), initial_scale=0.1, l2=0.01, clip=2.0))),
+    Slot(2, "e", (Segment(2, Ftrl(l1=0.5), l2=0.1), Segment(3, Adam(0.1), initial_scale=0.1, l2=0.1, clip=1.0))),
+    Slot(7, "b", (Segment(5, Adagrad(initial_accumulator=1.0), 0.5),), admission=3, time_to_live=2 * DAY // SECOND),
+    Slot(8, "c", (Segment(11, initial_scale=0.5),), admission=2, time_to_live=DAY // SECOND),
+    Slot(9, "f", (Segment(4, Sgd(), 0.5, l2=0.3), Segment(7, RowwiseAdagrad(), 0.1)), admission_probability=0.4),
     Slot(4095, "d", (Segment(11, initial_scale=0.01, l2=1.0),)),
 )
-BY_DIMENSION = {5: (1, 7), 11: (8, 4095)}
+BY_DIMENSION = {5: (1, 2, 7), 11: (8, 9, 4095)}
 
 # A step: its kind, its dimension, the seed of its arrays, its pooling, and how much later it is.
 steps = st.lists(
@@ -105,11 +108,11 @@ def test_rows_keep_their_values_while_the_table_grows_a_thousandfold() -> None:
     rest = grow(table, 101, 100_001)
     np.testing.assert_array_equal(table.lookup(first), before)
     assert len(table) == 100_000
-    assert 0.1 < table.stats().load <= 0.75
+    assert 0.7 < table.stats().load <= 0.9
     alone = EmbeddingTable(SLOTS)
     grow(alone, 99_901, 100_001)
     np.testing.assert_array_equal(table.lookup(rest[-100:]), alone.lookup(rest[-100:]))
-    np.testing.assert_array_equal(table.touched(1), rest)
+    np.testing.assert_array_equal(table.touched(1), np.sort(rest))
 
 
 def test_a_row_costs_less_than_64_bytes_beside_its_vector_and_accumulators() -> None:
@@ -136,9 +139,9 @@ def test_expiry_takes_out_any_mix_of_rows_and_leaves_the_others_findable() -> No
 
 
 @pytest.mark.parametrize("putting", [False, True])
-def test_a_reader_never_sees_half_an_update(putting: bool) -> None:
-    # One segment with equal gradients or vectors: all columns of all ids are equal between updates, at every moment.
-    slot = Slot(1, "flat", (Segment(16, learning_rate=1.0),))
+def test_a_reader_never_sees_half_a_row(putting: bool) -> None:
+    # One segment with equal gradients or vectors: all columns of a row are equal, at every moment.
+    slot = Slot(1, "flat", (Segment(16, Adagrad(1.0)),))
     table = EmbeddingTable([slot])
     ids = feature_ids(1, np.arange(1, 401, dtype=np.uint64))
     torn: list[np.ndarray] = []
@@ -149,7 +152,7 @@ def test_a_reader_never_sees_half_an_update(putting: bool) -> None:
         while not done.is_set() or seen[reader] == 0:
             rows = table.lookup(ids)
             seen[reader] += 1
-            if rows.min() != rows.max():
+            if (rows.min(axis=1) != rows.max(axis=1)).any():
                 torn.append(rows)
                 return
 
@@ -174,7 +177,7 @@ def test_a_reader_never_sees_half_an_update(putting: bool) -> None:
 
 
 def test_snapshots_taken_beside_updates_are_tables_between_two_updates(tmp_path: Path) -> None:
-    slot = Slot(1, "flat", (Segment(4, learning_rate=1.0),))
+    slot = Slot(1, "flat", (Segment(4, Adagrad(1.0)),))
     table = EmbeddingTable([slot])
     ids = feature_ids(1, np.arange(1, 5001, dtype=np.uint64))
 
@@ -202,3 +205,16 @@ def test_lookups_of_any_length_agree_with_lookups_one_by_one(size: int) -> None:
     mixed = np.where(np.arange(100) % 3 == 0, np.uint64(0), ids)[:size]
     one_by_one = [table.lookup(mixed[k : k + 1], dimension=5)[0] for k in range(size)]
     np.testing.assert_array_equal(table.lookup(mixed, dimension=5), one_by_one)
+
+
+def test_a_large_table_is_restored_from_rows_in_the_order_of_their_hashes(tmp_path: Path) -> None:
+    table = EmbeddingTable(SLOTS)
+    ids = grow(table, 1, 200_001)
+    table.snapshot(tmp_path / "table")
+    restored = EmbeddingTable(SLOTS)
+    restored.restore(tmp_path / "table")
+    np.testing.assert_array_equal(restored.lookup(ids), table.lookup(ids))
+    assert restored.stats().load > 0.6
+    more = grow(restored, 200_001, 300_001)
+    assert len(restored) == 300_000
+    assert restored.lookup(more).any(axis=1).all()

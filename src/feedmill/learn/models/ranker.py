@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from feedmill.domain.errors import ConfigError
+from feedmill.domain.optimizers import Adagrad
 from feedmill.domain.slots import Segment, Slot, SlotRegistry
 from feedmill.learn.models.config import RankerConfig
 from feedmill.stream.features.config import FeatureConfig
@@ -29,13 +30,13 @@ def ranker_schema(registry: SlotRegistry, features: FeatureConfig, config: Ranke
         if name not in known:
             raise ConfigError(f"ranker.slots: {name!r} is no feature; known are {', '.join(known)}")
     segments = (
-        Segment(objectives, config.linear_learning_rate),
-        Segment(config.dimension, config.vector_learning_rate, initial_scale=config.initial_scale),
+        Segment(objectives, Adagrad(config.linear_learning_rate)),
+        Segment(config.dimension, Adagrad(config.vector_learning_rate), config.initial_scale),
     )
     days = config.time_to_live_days
     return make_schema(
         registry, features, "ranker", config.slots or tuple(known), segments, dense=True, admission=config.admission,
-        time_to_live=None if days is None else round(days * 24 * 3600 * 1000),
+        time_to_live=None if days is None else max(1, round(days * 24 * 3600)),
     )  # fmt: skip
 
 

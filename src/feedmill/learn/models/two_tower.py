@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from feedmill.domain.optimizers import Adagrad
 from feedmill.domain.slots import Segment, SlotRegistry
 from feedmill.learn.models.config import TwoTowerConfig
 from feedmill.stream.features.config import FeatureConfig
@@ -19,7 +20,7 @@ from feedmill.stream.features.schema import Schema, make_schema
 
 def tower_schemas(registry: SlotRegistry, features: FeatureConfig, config: TwoTowerConfig) -> tuple[Schema, Schema]:
     """The slots of the user's and of the item's tower."""
-    segments = (Segment(config.dimension, config.learning_rate, initial_scale=config.initial_scale),)
+    segments = (Segment(config.dimension, Adagrad(config.learning_rate), config.initial_scale),)
     return (
         make_schema(registry, features, "two_tower", config.user_slots, segments, dense=False),
         make_schema(registry, features, "two_tower", config.item_slots, segments, dense=False),

@@ -12,16 +12,32 @@ import numpy as np
 from feedmill.domain.batches import Float32s, Int64s
 from feedmill.domain.errors import InvalidArgument
 from feedmill.domain.ids import MAX_SLOT, UInt64s
+from feedmill.domain.optimizers import Ftrl
 from feedmill.domain.slots import Segment, Slot
 
 MAX_DIMENSION = 4096
-MAX_ADMISSION = (1 << 15) - 1
+MAX_ADMISSION = (1 << 16) - 1
+MAX_SECONDS = (1 << 32) - 1
+"""The times that a row can carry: the seconds from 1970 to 2106."""
 EARLIEST = -(1 << 47)
 """The year -2490, in UTC milliseconds."""
 LATEST = (1 << 48) - 1
 """The year 10889."""
 _LARGEST = 1e6
 """Of a learning rate, an initial scale or an l2: within it no value of a row can overflow."""
+_ALL = (1 << 63) - 1
+_BOUNDS = {
+    "learning_rate": (0.0, _LARGEST),
+    # The first gradient may be 0, and is divided by the root of this.
+    "initial_accumulator": (1e-30, 1e30),
+    "beta1": (0.0, 0.9999999),
+    "beta2": (0.0, 0.9999999),
+    "epsilon": (1e-30, 1.0),
+    "alpha": (1e-6, _LARGEST),
+    "beta": (1e-6, _LARGEST),
+    "l1": (0.0, _LARGEST),
+}
+"""Of what an optimizer is configured with."""
 
 
 def checked_slots(slots: Iterable[Slot]) -> tuple[Slot, ...]:
@@ -43,8 +59,8 @@ def checked_seed(seed: int) -> int:
 
 
 def checked_time(now: int) -> int:
-    """A time that a row can carry."""
-    return _integer("now", now, EARLIEST, LATEST)
+    """A time as a row carries it: whole seconds since 1970; before then the first, after 2106 the last."""
+    return min(max(_integer("now", now, EARLIEST, LATEST) // 1000, 0), MAX_SECONDS)
 
 
 def checked_version(since: int) -> int:
@@ -82,6 +98,21 @@ def checked_vectors(vectors: Float32s, ids: int) -> Float32s:
     return np.ascontiguousarray(vectors)
 
 
+def chosen_out(out: Float32s | None, rows: int, dimension: int) -> Float32s:
+    """Where a lookup writes: a new array, or the given one if it is float32 [rows, dimension], contiguous, writable."""
+    if out is None:
+        return np.empty((rows, dimension), dtype=np.float32)
+    _check_array("out", out, np.float32, 2)
+    if out.shape != (rows, dimension) or not out.flags.c_contiguous or not out.flags.writeable:
+        raise InvalidArgument(f"out: its shape is {out.shape}; it must be {(rows, dimension)}, contiguous and writable")
+    return out
+
+
+def checked_most(most: int | None) -> int:
+    """How many rows to look at: all where None."""
+    return _ALL if most is None else _integer("most", most, 1, _ALL)
+
+
 def is_mean(pooling: str) -> bool:
     """Whether a pooling divides by the length of the bag."""
     if pooling not in ("sum", "mean"):
@@ -107,7 +138,13 @@ def _check_slot(slot: Slot) -> None:
     _integer(f"{where}: number", slot.number, 1, MAX_SLOT)
     _integer(f"{where}: admission", slot.admission, 1, MAX_ADMISSION)
     if slot.time_to_live is not None:
-        _integer(f"{where}: time_to_live", slot.time_to_live, 1, LATEST)
+        _integer(f"{where}: time_to_live", slot.time_to_live, 1, MAX_SECONDS)
+    if not 0 < slot.admission_probability <= 1:
+        raise InvalidArgument(
+            f"{where}: admission_probability is {slot.admission_probability}; it must be above 0 and at most 1"
+        )
+    if slot.admission > 1 and slot.admission_probability < 1:
+        raise InvalidArgument(f"{where}: has an admission and an admission_probability; it can have one of them")
     for segment in slot.segments:
         _check_segment(where, segment)
     if not 1 <= slot.dimension <= MAX_DIMENSION:
@@ -116,15 +153,17 @@ def _check_slot(slot: Slot) -> None:
 
 def _check_segment(where: str, segment: Segment) -> None:
     _integer(f"{where}: width", segment.width, 1, MAX_DIMENSION)
-    for name in ("learning_rate", "initial_scale", "l2"):
-        value = getattr(segment, name)
-        if not 0 <= value <= _LARGEST:
-            raise InvalidArgument(f"{where}: {name} is {value}; it must lie between 0 and {_LARGEST:g}")
-    # The first gradient may be 0, and is divided by its root.
-    if not 1e-30 <= segment.initial_accumulator <= 1e30:
-        raise InvalidArgument(
-            f"{where}: initial_accumulator is {segment.initial_accumulator}; it must lie between 1e-30 and 1e30"
-        )
+    for name in ("initial_scale", "l2", "clip"):
+        _number(f"{where}: {name}", getattr(segment, name), 0, _LARGEST)
+    for name in segment.optimizer.__struct_fields__:
+        _number(f"{where}: {name}", getattr(segment.optimizer, name), *_BOUNDS[name])
+    if isinstance(segment.optimizer, Ftrl) and segment.initial_scale:
+        raise InvalidArgument(f"{where}: initial_scale is {segment.initial_scale}; columns under FTRL start from zero")
+
+
+def _number(name: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise InvalidArgument(f"{name} is {value}; it must lie between {least:g} and {most:g}")
 
 
 def _integer(name: str, value: int, least: int, most: int) -> int:

@@ -22,15 +22,17 @@ class TableStats:
     waiting: int
     """Ids that have occurred and are not admitted yet."""
     bytes: int
-    """All memory that the table has reserved, what is not yet used included."""
+    """All memory that the table uses: index, padding, buffers and what is free for new rows included."""
     overhead: float
-    """Bytes a row beside its vector and accumulators: `bytes` less 8 a column, by row; 0 for an empty table."""
+    """Bytes a row beside its vector and the state of its optimizers; 0 for an empty table."""
     load: float
     """Rows over cells of the index, 0 to 1."""
+    huge_bytes: int
+    """Of `bytes`: in regions for which the system has accepted to use huge pages."""
 
 
 class Table(Protocol):
-    """Rows by feature id. A row is a vector and the Adagrad accumulators that belong to it.
+    """Rows by feature id. A row is a vector and the state of the optimizers of its slot's segments.
 
     The rows of a call are those of slots of one dimension `dim`; ids of another dimension or of a slot that the table
     was not made with are refused, id 0 ("nothing") is allowed everywhere. An id that has no row reads as zeros, in
@@ -40,8 +42,8 @@ class Table(Protocol):
     was before. Arrays are not converted, because a conversion can lose; arrays that are not contiguous are copied.
     Results depend on the sequence of calls alone, bit for bit.
 
-    Any number of threads may call any method: a lookup sees the table as it was between two updates, and never half of
-    one. Updates wait for each other.
+    Any number of threads may call any method. Lookups wait for nobody; each row that one sees is whole, as it was
+    before or after an update, and rows of an update may be seen before the others. Updates wait for each other.
     """
 
     def __len__(self) -> int:
@@ -61,8 +63,10 @@ class Table(Protocol):
         self,
         ids: UInt64s,  # uint64 [n]
         dimension: int | None = None,
+        *,
+        out: Float32s | None = None,  # float32 [n, dim], contiguous
     ) -> Float32s:  # float32 [n, dim]
-        """The vectors of ids; never inserts.
+        """The vectors of ids, in `out` where it is given; never inserts.
 
         `dimension` is needed only where no id tells it: all ids are 0 and the table's slots differ in dimension.
         """
@@ -74,6 +78,8 @@ class Table(Protocol):
         offsets: Int64s,  # int64 [b + 1]: bag i holds ids[offsets[i]:offsets[i + 1]]; from 0 to m, never decreasing
         pooling: Pooling = "sum",
         dimension: int | None = None,
+        *,
+        out: Float32s | None = None,  # float32 [b, dim], contiguous
     ) -> Float32s:  # float32 [b, dim]
         """The vectors of bags, added up in the order of their ids; an empty bag reads as zeros; never inserts."""
         ...
@@ -97,14 +103,14 @@ class Table(Protocol):
         call's gradient, that of earlier occurrences in the call included. Before that nothing is learned of it.
 
         Initial vectors are a pure function of the table's seed, the feature id and the column: see `initial_vector` in
-        `feedmill.learn.table.reference`. A row learns by Adagrad (Duchi, Hazan and Singer, 2011), column by column in
-        float32, with the learning rate and l2 of the column's segment:
+        `feedmill.learn.table.reference`. Each segment of a row learns by its optimizer, in float32; the reference says
+        how, operation by operation.
 
-            gradient    = summed gradient + l2 * value
-            accumulator = accumulator + gradient * gradient
-            value       = value - learning_rate * gradient / sqrt(accumulator)
+        A slot with an `admission_probability` p admits an id with probability p at each occurrence, drawn from the
+        seed, the id and the version: going over the same calls again admits the same.
 
-        The time of a row is the latest `now` of its updates. Cost: linear in m and in b.
+        The time of a row is the latest `now` of its updates, in whole seconds from 1970 to 2106. Cost: linear in m and
+        b.
         """
         ...
 
@@ -117,34 +123,39 @@ class Table(Protocol):
     ) -> None:
         """Set the vectors of ids as they are elsewhere: how a copy of a table follows it.
 
-        An id without a row gets one, whatever its slot's admission; it no longer waits, and its accumulators are those
-        that a row starts with. The accumulators of a known row stay. Of an id that occurs more than once the last
+        An id without a row gets one, whatever its slot's admission; it no longer waits, and its optimizers are as in a
+        new row. The state of a known row stays. Of an id that occurs more than once the last
         vector counts; a vector for id 0 is ignored. The time of a row is the latest `now`; the call counts as one
         update. Cost: linear in n.
         """
         ...
 
     def touched(self, since: int) -> UInt64s:
-        """The ids whose rows have changed after version `since`, the longest unchanged first: uint64 [n].
+        """The ids whose rows have changed after version `since`, in their order: uint64 [n].
 
-        A row that `expire` has dropped is not among them: a copy of the table drops it by the same rule. The cost is
-        proportional to the changes since then. A `since` beyond `version` is another table's, and refused.
+        A row that `expire` has dropped is not among them: a copy of the table drops it by the same rule. None is left
+        out; what has not changed for 2^26 updates may be named too. The cost is proportional to the changes since then,
+        and a little for each 4,000 rows. A `since` beyond `version` is another table's, and refused.
         """
         ...
 
-    def expire(self, now: int) -> int:
+    def expire(self, now: int, most: int | None = None) -> int:
         """Drop the rows whose slot's `time_to_live` has passed since their last update; how many were dropped.
 
         Ids that wait for admission are forgotten by the same rule. An id that comes back starts anew, from its initial
         vector and its first occurrence. Memory of dropped rows is used again. Cost: linear in the rows.
+
+        With `most` the call looks at about so many rows (some thousands at least), and the next one goes on where it
+        stopped; ids that wait are looked at when all rows have been. So expiry need hold up no update for long.
         """
         ...
 
     def snapshot(self, path: str | os.PathLike[str]) -> None:
         """Write the whole table to a file; when this returns the file is on disk, and complete.
 
-        A crash leaves the old file or the new one. Equal tables write equal bytes. Updates wait meanwhile, lookups do
-        not. Raises StorageError when the disk is full, read-only or failing.
+        It holds the table as it was when the call began; updates and lookups go on meanwhile. A crash leaves the old
+        file or the new one. Equal tables write equal bytes, unless they are updated meanwhile. Raises StorageError when
+        the disk is full, read-only or failing.
         """
         ...
 

@@ -14,6 +14,7 @@ import numpy as np
 from feedmill.domain.batches import Float32s, Int64s
 from feedmill.domain.errors import InvalidArgument
 from feedmill.domain.ids import VALUE_BITS, UInt64s
+from feedmill.domain.optimizers import Adagrad, Adam, Ftrl, RowwiseAdagrad, Sgd
 from feedmill.domain.slots import Segment, Slot
 from feedmill.learn.table import arguments
 from feedmill.learn.table.protocol import Pooling, Table, TableStats
@@ -41,16 +42,22 @@ def initial_vector(seed: int, feature_id: int, slot: Slot) -> Float32s:
     Column c takes word c of the SplitMix64 stream that the seed and the id begin; its top 24 bits are a number in
     [-1, 1), which is multiplied by the `initial_scale` of the column's segment.
     """
-    start = mix(feature_id ^ mix((seed + _GOLDEN) & _64_BITS))
+    start = _stream(seed, feature_id)
     words = (mix((start + (column + 1) * _GOLDEN) & _64_BITS) for column in range(slot.dimension))
     units = np.array([(word >> 40) / (1 << 23) - 1 for word in words], dtype=np.float32)
-    return _columns(slot, "initial_scale") * units
+    scales = [segment.initial_scale for segment in slot.segments for _ in range(segment.width)]
+    return np.array(scales, dtype=np.float32) * units
+
+
+def _stream(seed: int, feature_id: int) -> int:
+    return mix(feature_id ^ mix((seed + _GOLDEN) & _64_BITS))
 
 
 @dataclass(slots=True)
 class _Row:
     values: Float32s
-    accumulators: Float32s
+    states: list[Float32s]
+    """Of each segment's optimizer."""
     version: int
     time: int
 
@@ -74,7 +81,6 @@ class ReferenceTable(Table):
         self._slots = {slot.number: slot for slot in self._head.slots}
         self._dimensions = frozenset(slot.dimension for slot in self._head.slots)
         self._rows: dict[int, _Row] = {}
-        """In the order of their last change."""
         self._waiting: dict[int, _Waiting] = {}
         self._version = 0
 
@@ -86,24 +92,32 @@ class ReferenceTable(Table):
         return self._version
 
     def stats(self) -> TableStats:
-        reserved = sum(row.values.nbytes + row.accumulators.nbytes for row in self._rows.values())
-        return TableStats(len(self._rows), len(self._waiting), reserved, 0.0, 0.0)
+        used = sum(row.values.nbytes + sum(state.nbytes for state in row.states) for row in self._rows.values())
+        return TableStats(len(self._rows), len(self._waiting), used, 0.0, 0.0, 0)
 
-    def lookup(self, ids: UInt64s, dimension: int | None = None) -> Float32s:
+    def lookup(self, ids: UInt64s, dimension: int | None = None, *, out: Float32s | None = None) -> Float32s:
         ids = arguments.checked_ids(ids)
-        rows = np.zeros((len(ids), self._dimension(ids, dimension)), dtype=np.float32)
+        rows = arguments.chosen_out(out, len(ids), self._dimension(ids, dimension))
+        rows[:] = 0
         for position, row in enumerate(self._found(ids, rows.shape[1])):
             if row is not None:
                 rows[position] = row.values
         return rows
 
     def pooled_lookup(
-        self, ids: UInt64s, offsets: Int64s, pooling: Pooling = "sum", dimension: int | None = None
+        self,
+        ids: UInt64s,
+        offsets: Int64s,
+        pooling: Pooling = "sum",
+        dimension: int | None = None,
+        *,
+        out: Float32s | None = None,
     ) -> Float32s:
         ids = arguments.checked_ids(ids)
         offsets = arguments.checked_offsets(offsets)
         mean = arguments.is_mean(pooling)
-        rows = np.zeros((len(offsets) - 1, self._dimension(ids, dimension)), dtype=np.float32)
+        rows = arguments.chosen_out(out, len(offsets) - 1, self._dimension(ids, dimension))
+        rows[:] = 0
         found = self._found(ids, rows.shape[1])
         for bag, (begin, end) in enumerate(_bags(offsets, len(ids))):
             for row in found[begin:end]:
@@ -133,9 +147,9 @@ class ReferenceTable(Table):
                     occurrences[feature_id] = occurrences.get(feature_id, 0) + 1
         self._version += 1
         for feature_id, gradient in sums.items():
-            row = self._rows.pop(feature_id, None) or self._admitted(feature_id, occurrences[feature_id], now)
+            row = self._rows.get(feature_id) or self._admitted(feature_id, occurrences[feature_id], now)
             if row is not None:
-                _adagrad(self._slot(feature_id), row, gradient)
+                _learn(self._slot(feature_id), row, gradient)
                 row.version = self._version
                 row.time = max(row.time, now)
                 self._rows[feature_id] = row
@@ -151,7 +165,7 @@ class ReferenceTable(Table):
         last = {feature_id: vector for feature_id, vector in zip(ids.tolist(), vectors, strict=True) if feature_id}
         for feature_id, vector in last.items():
             self._waiting.pop(feature_id, None)
-            row = self._rows.pop(feature_id, None) or self._new_row(feature_id, now)
+            row = self._rows.get(feature_id) or self._new_row(feature_id, now)
             row.values = vector.copy()
             row.version = self._version
             row.time = max(row.time, now)
@@ -160,10 +174,11 @@ class ReferenceTable(Table):
     def touched(self, since: int) -> UInt64s:
         if arguments.checked_version(since) > self._version:
             raise InvalidArgument(f"since: is {since}, and the table is at version {self._version}")
-        return np.array([key for key, row in self._rows.items() if row.version > since], dtype=np.uint64)
+        return np.array(sorted(key for key, row in self._rows.items() if row.version > since), dtype=np.uint64)
 
-    def expire(self, now: int) -> int:
+    def expire(self, now: int, most: int | None = None) -> int:
         now = arguments.checked_time(now)
+        arguments.checked_most(most)
         before = len(self._rows)
         self._rows = {key: row for key, row in self._rows.items() if not self._is_old(key, row.time, now)}
         self._waiting = {key: one for key, one in self._waiting.items() if not self._is_old(key, one.time, now)}
@@ -172,8 +187,9 @@ class ReferenceTable(Table):
     def snapshot(self, path: str | os.PathLike[str]) -> None:
         content = bytearray(self._head.encode())
         content += _STATE.pack(self._version, len(self._rows), len(self._waiting))
-        for key, row in self._rows.items():
-            content += _ROW.pack(key, row.version, row.time) + row.values.tobytes() + row.accumulators.tobytes()
+        for key, row in sorted(self._rows.items(), key=lambda item: mix(item[0])):
+            content += _ROW.pack(key, row.version, row.time) + row.values.tobytes()
+            content += b"".join(state.tobytes() for state in row.states)
         for key, waiting in sorted(self._waiting.items()):
             content += _WAITING.pack(key, waiting.occurrences, waiting.time)
         content += _CHECKSUM.pack(crc64(content))
@@ -192,10 +208,14 @@ class ReferenceTable(Table):
             self._rows = {}
             for _ in range(rows):
                 key, version, time = _ROW.unpack_from(content, at)
-                dimension = self._slot(key).dimension
-                columns = np.frombuffer(content, np.float32, 2 * dimension, at + _ROW.size).copy()
-                self._rows[key] = _Row(columns[:dimension], columns[dimension:], version, time)
-                at += _ROW.size + columns.nbytes
+                at += _ROW.size
+                row = _Row(
+                    np.zeros(self._slot(key).dimension, np.float32), _initial_states(self._slot(key)), version, time
+                )
+                for columns in (row.values, *row.states):
+                    columns[:] = np.frombuffer(content, np.float32, len(columns), at)
+                    at += columns.nbytes
+                self._rows[key] = row
             self._waiting = {
                 key: _Waiting(occurrences, time)
                 for key, occurrences, time in _WAITING.iter_unpack(content[at : at + waiting * _WAITING.size])
@@ -223,6 +243,8 @@ class ReferenceTable(Table):
     def _admitted(self, feature_id: int, occurrences: int, now: int) -> _Row | None:
         """A new row for an id that has none, if it has now occurred often enough."""
         slot = self._slot(feature_id)
+        if slot.admission_probability < 1 and not self._drawn(feature_id, occurrences):
+            return None
         before = self._waiting.pop(feature_id, _Waiting(0, now))
         occurrences += before.occurrences
         if occurrences < slot.admission:
@@ -233,7 +255,16 @@ class ReferenceTable(Table):
     def _new_row(self, feature_id: int, now: int) -> _Row:
         slot = self._slot(feature_id)
         values = initial_vector(self._head.seed, feature_id, slot)
-        return _Row(values, _columns(slot, "initial_accumulator"), self._version, now)
+        return _Row(values, _initial_states(slot), self._version, now)
+
+    def _drawn(self, feature_id: int, occurrences: int) -> bool:
+        """Whether one of so many occurrences admits an id: by a word of a stream of the seed's complement."""
+        refused = 1.0
+        for _ in range(occurrences):
+            if refused > 1e-12:
+                refused *= 1.0 - self._slot(feature_id).admission_probability
+        word = mix(_stream(~self._head.seed & _64_BITS, feature_id) + self._version * _GOLDEN & _64_BITS)
+        return (word >> 11) * 2.0**-53 >= refused
 
     def _is_old(self, feature_id: int, time: int, now: int) -> bool:
         time_to_live = self._slot(feature_id).time_to_live
@@ -270,13 +301,83 @@ def _bags(offsets: Int64s, ids: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(bounds))
 
 
-def _columns(slot: Slot, field: str) -> Float32s:
-    """A number of the segments, by column: float32 [dim]."""
-    segments: tuple[Segment, ...] = slot.segments
-    return np.array([getattr(s, field) for s in segments for _ in range(s.width)], dtype=np.float32)
+def _initial_states(slot: Slot) -> list[Float32s]:
+    return [_initial_state(segment) for segment in slot.segments]
 
 
-def _adagrad(slot: Slot, row: _Row, gradient: Float32s) -> None:
-    gradient = gradient + _columns(slot, "l2") * row.values
-    row.accumulators += gradient * gradient
-    row.values -= _columns(slot, "learning_rate") * gradient / np.sqrt(row.accumulators)
+def _initial_state(segment: Segment) -> Float32s:
+    match segment.optimizer:
+        case Sgd():
+            return np.zeros(0, np.float32)
+        case Adagrad(initial_accumulator=initial):
+            return np.full(segment.width, initial, np.float32)
+        case RowwiseAdagrad(initial_accumulator=initial):
+            return np.full(1, initial, np.float32)
+        case Adam():
+            # First and second moments, and the powers of the betas.
+            return np.append(np.zeros(2 * segment.width, np.float32), np.ones(2, np.float32))
+        case Ftrl():
+            # z and n.
+            return np.zeros(2 * segment.width, np.float32)
+
+
+def _learn(slot: Slot, row: _Row, gradient: Float32s) -> None:
+    begin = 0
+    for segment, state in zip(slot.segments, row.states, strict=True):
+        columns = slice(begin, begin + segment.width)
+        _apply(segment, _clipped(segment, gradient[columns]), row.values[columns], state)
+        begin += segment.width
+
+
+def _clipped(segment: Segment, gradient: Float32s) -> Float32s:
+    clip = np.float32(segment.clip)
+    norm = np.sqrt(_sum(gradient * gradient))
+    return gradient * (clip / norm) if clip > 0 and norm > clip else gradient
+
+
+def _apply(segment: Segment, gradient: Float32s, values: Float32s, state: Float32s) -> None:
+    """One update of a segment, in place: `values` and `state` are float32 views of a row."""
+    l2, width = np.float32(segment.l2), segment.width
+    parameters = [np.float32(getattr(segment.optimizer, name)) for name in segment.optimizer.__struct_fields__]
+    match segment.optimizer:
+        case Sgd():
+            (rate,) = parameters
+            values -= rate * (gradient + l2 * values)
+        case Adagrad():
+            rate, _ = parameters
+            gradient = gradient + l2 * values
+            state += gradient * gradient
+            values -= rate * gradient / np.sqrt(state)
+        case RowwiseAdagrad():
+            rate, _ = parameters
+            gradient = gradient + l2 * values
+            state += _sum(gradient * gradient) / np.float32(width)
+            values -= rate * gradient / np.sqrt(state)
+        case Adam():
+            rate, beta1, beta2, epsilon = parameters
+            gradient = gradient + l2 * values
+            first, second, powers = state[:width], state[width : 2 * width], state[2 * width :]
+            powers *= [beta1, beta2]
+            first[:] = beta1 * first + (_ONE - beta1) * gradient
+            second[:] = beta2 * second + (_ONE - beta2) * (gradient * gradient)
+            root = np.sqrt(second / (_ONE - powers[1]))
+            values -= rate * (first / (_ONE - powers[0])) / (root + epsilon)
+        case Ftrl():
+            alpha, beta, l1 = parameters
+            z, n = state[:width], state[width:]
+            root = np.sqrt(n + gradient * gradient)
+            z += gradient - (root - np.sqrt(n)) / alpha * values
+            n += gradient * gradient
+            beyond = np.abs(z) - l1
+            values[:] = np.where(beyond > 0, np.copysign(beyond, -z) / ((beta + root) / alpha + l2), np.float32(0))
+
+
+def _sum(values: Float32s) -> np.float32:
+    """Added up one after another, as the native table does."""
+    total = np.float32(0)
+    for value in values:
+        total = np.float32(total + value)
+    return total
+
+
+_ONE = np.float32(1)

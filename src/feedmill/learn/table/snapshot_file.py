@@ -6,9 +6,12 @@ All numbers are little-endian:
     uint64      length of the head
     head        JSON: the seed and the slots of the table
     uint64 x 3  version, rows, ids that wait for admission
-    rows        in the order of their last change: uint64 id, uint64 version of that change, int64 time,
-                float32 vector, float32 accumulators, as many as the id's slot has columns
+    rows        uint64 id, uint64 version of the last change, int64 time, float32 vector, as many as the id's slot has
+                columns, float32 state of its segments' optimizers; by the SplitMix64 hash of the id, but for rows that
+                changed while the snapshot was taken
     waiting     in the order of their ids: uint64 id, uint64 occurrences, int64 time of the last
+
+Times are seconds since 1970.
     uint64      CRC-64/XZ of everything before
 """
 

@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-import numpy as np
-
 from feedmill import _native
 from feedmill.domain.batches import Float32s, Int64s
 from feedmill.domain.errors import InvalidArgument
 from feedmill.domain.ids import UInt64s
+from feedmill.domain.optimizers import Adagrad, Adam, Ftrl, Optimizer, RowwiseAdagrad, Sgd
 from feedmill.domain.slots import Slot
 from feedmill.learn.table import arguments
 from feedmill.learn.table.protocol import Pooling, Table, TableStats
 from feedmill.learn.table.snapshot_file import Head, opened, written_aside
+
+_OPTIMIZERS: tuple[type[Optimizer], ...] = (Sgd, Adagrad, RowwiseAdagrad, Adam, Ftrl)
+"""In the order of their native numbers."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,13 +28,15 @@ class EmbeddingTable(Table):
     """A row for every feature id that is worth one, without collisions (Monolith, arXiv 2209.07663, section 2.1).
 
     The protocol `Table` says what each method does. No method holds the interpreter's
-    lock while it works. A find costs about two cache misses, asked for ahead; a row never moves, and growing stops no
-    reader for longer than one update.
+    lock while it works. Readers take no lock. A find costs two cache misses, asked for ahead: one in the index, one in
+    the vectors. A row never moves; the index grows a few thousand ids at a time.
 
     >>> import numpy as np
     >>> from feedmill.domain.ids import feature_id
+    >>> from feedmill.domain.optimizers import Adagrad
     >>> from feedmill.domain.slots import Segment, Slot
-    >>> table = EmbeddingTable([Slot(1, "demo/user", (Segment(width=2, learning_rate=0.5, initial_accumulator=9.0),))])
+    >>> adagrad = Adagrad(learning_rate=0.5, initial_accumulator=9.0)
+    >>> table = EmbeddingTable([Slot(1, "demo/user", (Segment(width=2, optimizer=adagrad),))])
     >>> ids = np.array([feature_id(1, 7), feature_id(1, 8)], dtype=np.uint64)
     >>> table.lookup(ids[:1])
     array([[0., 0.]], dtype=float32)
@@ -41,7 +45,7 @@ class EmbeddingTable(Table):
     array([[-0.4,  0. ]], dtype=float32)
     >>> table.pooled_lookup(ids, np.array([0, 2]))
     array([[-0.8,  0. ]], dtype=float32)
-    >>> len(table), table.version, table.touched(since=0) == ids
+    >>> len(table), table.version, table.touched(since=0) == np.sort(ids)
     (2, 1, array([ True,  True]))
     """
 
@@ -59,22 +63,28 @@ class EmbeddingTable(Table):
         return self._rows.version
 
     def stats(self) -> TableStats:
-        rows, waiting, reserved, learned, load = self._rows.stats()
-        return TableStats(rows, waiting, reserved, (reserved - learned) / rows if rows else 0.0, load)
+        rows, waiting, used, learned, huge, load = self._rows.stats()
+        return TableStats(rows, waiting, used, (used - learned) / rows if rows else 0.0, load, huge)
 
-    def lookup(self, ids: UInt64s, dimension: int | None = None) -> Float32s:
+    def lookup(self, ids: UInt64s, dimension: int | None = None, *, out: Float32s | None = None) -> Float32s:
         ids = arguments.checked_ids(ids)
-        rows = np.empty((len(ids), self._dimension(ids, dimension)), dtype=np.float32)
+        rows = arguments.chosen_out(out, len(ids), self._dimension(ids, dimension))
         _refused(self._rows.lookup, ids, rows)
         return rows
 
     def pooled_lookup(
-        self, ids: UInt64s, offsets: Int64s, pooling: Pooling = "sum", dimension: int | None = None
+        self,
+        ids: UInt64s,
+        offsets: Int64s,
+        pooling: Pooling = "sum",
+        dimension: int | None = None,
+        *,
+        out: Float32s | None = None,
     ) -> Float32s:
         ids = arguments.checked_ids(ids)
         offsets = arguments.checked_offsets(offsets)
         mean = arguments.is_mean(pooling)
-        rows = np.empty((len(offsets) - 1, self._dimension(ids, dimension)), dtype=np.float32)
+        rows = arguments.chosen_out(out, len(offsets) - 1, self._dimension(ids, dimension))
         _refused(self._rows.pooled_lookup, ids, offsets, mean, rows)
         return rows
 
@@ -93,8 +103,8 @@ class EmbeddingTable(Table):
     def touched(self, since: int) -> UInt64s:
         return _refused(self._rows.touched, arguments.checked_version(since))
 
-    def expire(self, now: int) -> int:
-        return self._rows.expire(arguments.checked_time(now))
+    def expire(self, now: int, most: int | None = None) -> int:
+        return self._rows.expire(arguments.checked_time(now), arguments.checked_most(most))
 
     def snapshot(self, path: str | os.PathLike[str]) -> None:
         with written_aside(Path(path)) as file:
@@ -110,8 +120,14 @@ class EmbeddingTable(Table):
 
 
 def _native_slot(slot: Slot) -> _native.TableSlot:
-    segments = [(s.width, s.learning_rate, s.initial_accumulator, s.initial_scale, s.l2) for s in slot.segments]
-    return slot.number, segments, slot.admission, slot.time_to_live
+    segments = [(s.width, *_native_optimizer(s.optimizer), s.initial_scale, s.l2, s.clip) for s in slot.segments]
+    return slot.number, segments, slot.admission, slot.admission_probability, slot.time_to_live
+
+
+def _native_optimizer(optimizer: Optimizer) -> tuple[int, list[float]]:
+    """Its number, and its fields in their order, filled up to four."""
+    parameters = [float(getattr(optimizer, field)) for field in optimizer.__struct_fields__]
+    return _OPTIMIZERS.index(type(optimizer)), parameters + [0.0] * (4 - len(parameters))
 
 
 def _refused(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -4,7 +4,7 @@
 #include <mutex>
 #include <shared_mutex>
 
-namespace feedmill::table {
+namespace feedmill {
 
 // A waiting writer holds the door, so that readers who come later wait behind it; std::shared_mutex alone lets
 // overlapping readers keep a writer out for ever.
@@ -29,4 +29,4 @@ class Gate {
   mutable std::shared_mutex room_;
 };
 
-}  // namespace feedmill::table
+}  // namespace feedmill
