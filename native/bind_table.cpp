@@ -15,6 +15,7 @@
 
 namespace nb = nanobind;
 using namespace nb::literals;
+using feedmill::table::Kernel;
 using feedmill::table::Optimizer;
 using feedmill::table::SlotRule;
 using feedmill::table::SlotRules;
@@ -43,7 +44,16 @@ auto released(Action action) {
   return action();
 }
 
-void construct(Table* table, std::uint64_t seed, const std::vector<SlotTuple>& slots) {
+Kernel kernel_of(std::string_view name) {
+  constexpr std::pair<std::string_view, Kernel> kKernels[] = {
+      {"portable", Kernel::portable}, {"avx2", Kernel::avx2}, {"avx512", Kernel::avx512}};
+  if (name == "auto") return feedmill::table::best_kernel();
+  for (const auto& [known, kernel] : kKernels)
+    if (known == name && feedmill::table::has(kernel)) return kernel;
+  throw std::invalid_argument("kernel: this processor has no " + std::string(name));
+}
+
+void construct(Table* table, std::uint64_t seed, const std::vector<SlotTuple>& slots, std::string_view kernel) {
   SlotRules rules;
   for (const auto& [number, parts, admission, probability, time_to_live] : slots) {
     SlotRule rule{0, admission, probability, time_to_live, {}, {}};
@@ -51,7 +61,7 @@ void construct(Table* table, std::uint64_t seed, const std::vector<SlotTuple>& s
       rule.segments.push_back({width, static_cast<Optimizer>(optimizer), parameters, initial_scale, l2, clip});
     rules.add(number, std::move(rule));
   }
-  new (table) Table(seed, std::move(rules));
+  new (table) Table(seed, std::move(rules), kernel_of(kernel));
 }
 
 nb::ndarray<nb::numpy, std::uint64_t, nb::ndim<1>> touched(const Table& table, std::uint64_t since) {
@@ -76,33 +86,34 @@ void bind_table(nb::module_& m) {
   nb::register_exception_translator(system_error_as_os_error);
 
   nb::class_<Table>(m, "Table")
-      .def("__init__", construct, "seed"_a, "slots"_a)
+      .def("__init__", construct, "seed"_a, "slots"_a, "kernel"_a)
       .def("__len__", [](const Table& table) { return released([&] { return table.size(); }); })
       .def_prop_ro("version", [](const Table& table) { return released([&] { return table.version(); }); })
       .def("dimension_of", [](const Table& table, const Ids& ids) { return table.rules().dimension_of(span_of(ids)); },
            "ids"_a.noconvert())
       .def("lookup",
-           [](const Table& table, const Ids& ids, const Rows& out) {
-             released([&] { table.lookup(span_of(ids), static_cast<std::uint32_t>(out.shape(1)), out.data()); });
+           [](const Table& table, const Ids& ids, const Rows& out, unsigned threads) {
+             released([&] { table.lookup(span_of(ids), static_cast<std::uint32_t>(out.shape(1)), out.data(), threads); });
            },
-           "ids"_a.noconvert(), "out"_a.noconvert())
+           "ids"_a.noconvert(), "out"_a.noconvert(), "threads"_a)
       .def("pooled_lookup",
-           [](const Table& table, const Ids& ids, const Offsets& offsets, bool mean, const Rows& out) {
+           [](const Table& table, const Ids& ids, const Offsets& offsets, bool mean, const Rows& out,
+              unsigned threads) {
              released([&] {
                table.pooled_lookup(span_of(ids), span_of(offsets), mean, static_cast<std::uint32_t>(out.shape(1)),
-                                   out.data());
+                                   out.data(), threads);
              });
            },
-           "ids"_a.noconvert(), "offsets"_a.noconvert(), "mean"_a, "out"_a.noconvert())
+           "ids"_a.noconvert(), "offsets"_a.noconvert(), "mean"_a, "out"_a.noconvert(), "threads"_a)
       .def("update",
            [](Table& table, const Ids& ids, const Offsets& offsets, const Matrix& gradients, bool mean,
-              std::uint32_t now) {
+              std::uint32_t now, unsigned threads) {
              released([&] {
                table.update(span_of(ids), span_of(offsets), gradients.data(),
-                            static_cast<std::uint32_t>(gradients.shape(1)), mean, now);
+                            static_cast<std::uint32_t>(gradients.shape(1)), mean, now, threads);
              });
            },
-           "ids"_a.noconvert(), "offsets"_a.noconvert(), "gradients"_a.noconvert(), "mean"_a, "now"_a)
+           "ids"_a.noconvert(), "offsets"_a.noconvert(), "gradients"_a.noconvert(), "mean"_a, "now"_a, "threads"_a)
       .def("put",
            [](Table& table, const Ids& ids, const Matrix& vectors, std::uint32_t now) {
              released([&] {

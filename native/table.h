@@ -50,58 +50,32 @@ struct TableStats {
 
 class Table {
  public:
-  Table(std::uint64_t seed, SlotRules rules)
-      : seed_(seed), rules_(std::move(rules)), state_(std::make_unique<State>(rules_, epochs_)), current_(state_.get()) {}
+  Table(std::uint64_t seed, SlotRules rules, Kernel kernel = best_kernel())
+      : find_many_(finder(kernel)), seed_(seed), rules_(std::move(rules)), state_(std::make_unique<State>(rules_, epochs_)), current_(state_.get()) {}
 
   const SlotRules& rules() const noexcept { return rules_; }
 
   // out: [ids, dimension].
-  void lookup(std::span<const std::uint64_t> ids, std::uint32_t dimension, float* out) const {
+  void lookup(std::span<const std::uint64_t> ids, std::uint32_t dimension, float* out, unsigned threads = 1) const {
     rules_.check_ids(ids, dimension);
-    const Epochs::Pin pin = epochs_.pin();
-    const State& state = *current_.load();
-    if (const auto group = rules_.only_group(dimension))
-      return visit_chunks(state, ids, [&](std::size_t start, std::span<const std::uint32_t> found) {
-        state.groups[*group]->copy_many(found.data(), found.size(), out + start * dimension);
-      });
-    visit_rows(state, ids, dimension, [&](std::size_t k, const RowSlabs* rows, std::uint32_t row) {
-      if (rows == nullptr)
-        std::fill_n(out + k * dimension, dimension, 0.0f);
-      else
-        rows->copy(row, out + k * dimension);
+    in_parallel(threads, ids.size(), [&](std::size_t first, std::size_t last) {
+      lookup_some(ids.subspan(first, last - first), dimension, out + first * dimension);
     });
   }
 
   // out: [offsets - 1, dimension].
   void pooled_lookup(std::span<const std::uint64_t> ids, std::span<const std::int64_t> offsets, bool mean,
-                     std::uint32_t dimension, float* out) const {
+                     std::uint32_t dimension, float* out, unsigned threads = 1) const {
     rules_.check_ids(ids, dimension);
     check_offsets(ids, offsets);
-    const std::size_t bags = offsets.size() - 1;
-    std::size_t begun = 0;
-    const auto begin_next = [&] { std::fill_n(out + begun++ * dimension, dimension, 0.0f); };
-    std::vector<float> vector(dimension);
-    {
-      const Epochs::Pin pin = epochs_.pin();
-      visit_rows(*current_.load(), ids, dimension, [&](std::size_t k, const RowSlabs* rows, std::uint32_t row) {
-        while (offsets[begun] <= static_cast<std::int64_t>(k)) begin_next();
-        if (rows == nullptr) return;
-        rows->copy(row, vector.data());
-        add_columns(out + (begun - 1) * dimension, vector.data(), dimension);
-      });
-    }
-    while (begun < bags) begin_next();
-    if (!mean) return;
-    for (std::size_t bag = 0; bag < bags; ++bag) {
-      const auto length = static_cast<float>(offsets[bag + 1] - offsets[bag]);
-      if (length < 2) continue;
-      for (std::size_t i = bag * dimension; i < (bag + 1) * dimension; ++i) out[i] /= length;
-    }
+    in_parallel(threads, offsets.size() - 1, [&](std::size_t first, std::size_t last) {
+      pool_some(ids, offsets.subspan(first, last - first + 1), mean, dimension, out + first * dimension);
+    });
   }
 
   // gradients: [offsets - 1, dimension]; now: seconds since 1970. Throws before anything has changed, or not at all.
   void update(std::span<const std::uint64_t> ids, std::span<const std::int64_t> offsets, const float* gradients,
-              std::uint32_t dimension, bool mean, std::uint32_t now) {
+              std::uint32_t dimension, bool mean, std::uint32_t now, unsigned threads = 1) {
     rules_.check_ids(ids, dimension);
     check_offsets(ids, offsets);
     check_gradients(gradients, offsets.size() - 1, dimension);
@@ -111,12 +85,12 @@ class Table {
     const std::uint32_t version = begin_change();
     admit_planned();
     prepare_planned(version, now);
-    std::vector<float> next(dimension);
-    change_planned(version, now, [&](const SlotRule& rule, RowSlabs& rows, std::uint32_t row, float* gradient) {
-      std::copy_n(rows.vector(row), dimension, next.data());
-      rule.learn(gradient, next.data(), rows.state(row));
-      rows.publish(row, next.data());
-    });
+    change_planned(version, now, threads, dimension,
+                   [&](const SlotRule& rule, RowSlabs& rows, std::uint32_t row, float* gradient, float* next) {
+                     std::copy_n(rows.vector(row), dimension, next);
+                     rule.learn(gradient, next, rows.state(row));
+                     rows.publish(row, next);
+                   });
   }
 
   // vectors: [ids, dimension]. Rows become what is given, and those that are not there are made; of an id that stands
@@ -130,9 +104,10 @@ class Table {
     const std::uint32_t version = begin_change();
     admit_all_planned();
     prepare_planned(version, now);
-    change_planned(version, now, [](const SlotRule&, RowSlabs& rows, std::uint32_t row, const float* vector) {
-      rows.publish(row, vector);
-    });
+    change_planned(version, now, 1, dimension,
+                   [](const SlotRule&, RowSlabs& rows, std::uint32_t row, const float* vector, float*) {
+                     rows.publish(row, vector);
+                   });
   }
 
   // Drops rows, and counts of ids without one, whose slot's time to live has passed; the number of rows dropped. Looks at
@@ -262,6 +237,46 @@ class Table {
   }
 
  private:
+  void lookup_some(std::span<const std::uint64_t> ids, std::uint32_t dimension, float* out) const {
+    const Epochs::Pin pin = epochs_.pin();
+    const State& state = *current_.load();
+    if (const auto group = rules_.only_group(dimension))
+      return visit_chunks(state, ids, [&](std::size_t start, std::span<const std::uint32_t> found) {
+        state.groups[*group]->copy_many(found.data(), found.size(), out + start * dimension);
+      });
+    visit_rows(state, ids, dimension, [&](std::size_t k, const RowSlabs* rows, std::uint32_t row) {
+      if (rows == nullptr)
+        std::fill_n(out + k * dimension, dimension, 0.0f);
+      else
+        rows->copy(row, out + k * dimension);
+    });
+  }
+
+  // The bags between these offsets into all ids.
+  void pool_some(std::span<const std::uint64_t> all, std::span<const std::int64_t> offsets, bool mean,
+                 std::uint32_t dimension, float* out) const {
+    const std::size_t bags = offsets.size() - 1;
+    const auto start = static_cast<std::size_t>(offsets.front());
+    const auto ids = all.subspan(start, static_cast<std::size_t>(offsets.back()) - start);
+    std::size_t begun = 0;
+    const auto begin_next = [&] { std::fill_n(out + begun++ * dimension, dimension, 0.0f); };
+    std::vector<float> vector(dimension);
+    const Epochs::Pin pin = epochs_.pin();
+    visit_rows(*current_.load(), ids, dimension, [&](std::size_t k, const RowSlabs* rows, std::uint32_t row) {
+      while (offsets[begun] <= static_cast<std::int64_t>(start + k)) begin_next();
+      if (rows == nullptr) return;
+      rows->copy(row, vector.data());
+      add_columns(out + (begun - 1) * dimension, vector.data(), dimension);
+    });
+    while (begun < bags) begin_next();
+    if (!mean) return;
+    for (std::size_t bag = 0; bag < bags; ++bag) {
+      const auto length = static_cast<float>(offsets[bag + 1] - offsets[bag]);
+      if (length < 2) continue;
+      for (std::size_t i = bag * dimension; i < (bag + 1) * dimension; ++i) out[i] /= length;
+    }
+  }
+
   static void check_offsets(std::span<const std::uint64_t> ids, std::span<const std::int64_t> offsets) {
     if (offsets.empty() || offsets.front() != 0) throw std::invalid_argument("offsets must begin with 0");
     for (std::size_t bag = 1; bag < offsets.size(); ++bag)
@@ -289,6 +304,20 @@ class Table {
         throw std::invalid_argument("vectors[" + std::to_string(i / dimension) + ", " +
                                     std::to_string(i % dimension) + "] is " + std::to_string(vectors[i]) +
                                     ": it must be finite");
+  }
+
+  static std::size_t threads_for(std::size_t threads, std::size_t items, std::size_t least = 4096) noexcept {
+    return std::clamp<std::size_t>(items / least, 1, std::max<std::size_t>(threads, 1));
+  }
+
+  // `action(first, last)` for the parts of so many items, each on a thread of its own, but not for too few.
+  template <class Action>
+  static void in_parallel(std::size_t threads, std::size_t items, Action action, std::size_t least = 4096) {
+    threads = threads_for(threads, items, least);
+    std::vector<std::jthread> others;
+    for (std::size_t t = 1; t < threads; ++t)
+      others.emplace_back([=] { action(items * t / threads, items * (t + 1) / threads); });
+    action(0, items / threads);
   }
 
   // `visit(start, rows)` for the ids in order, a chunk at a time.
@@ -427,31 +456,46 @@ class Table {
     }
   }
 
-  // `change(rule, rows, row, values)` for every row, with what the plan has for it.
+  // `change(rule, rows, row, values, buffer)` for every row, with what the plan has for it.
   template <class Change>
-  void change_planned(std::uint32_t version, std::uint32_t now, Change change) {
+  void change_planned(std::uint32_t version, std::uint32_t now, unsigned threads, std::uint32_t dimension,
+                      Change change) {
+    State& state = *state_;
+    // Rows are shared out by their sequences, of which no two threads may write one.
+    const std::size_t shares = threads_for(threads, plan_.ids.size());
+    in_parallel(shares, shares, [&](std::size_t share, std::size_t) {
+      change_share(version, now, share, shares, dimension, change);
+    }, 1);
+    for (std::size_t u = 0; state.counts.size() + plan_.waiting != 0 && u < plan_.ids.size(); ++u)
+      if (plan_.rows[u] == kNoRow && rules_[plan_.ids[u]].admission > 1)
+        state.counts.set(plan_.ids[u], plan_.occurrences[u], now);
+    state.end_version();
+  }
+
+  template <class Change>
+  void change_share(std::uint32_t version, std::uint32_t now, std::size_t share, std::size_t shares,
+                    std::uint32_t dimension, Change& change) {
     constexpr std::size_t kAhead = 16;  // each of a row is two or more lines
     State& state = *state_;
+    std::vector<float> buffer(dimension);
     const std::size_t n = plan_.ids.size();
+    const auto is_ours = [&](std::uint32_t row) {
+      return row != kNoRow && (shares == 1 || Sequences::number_of(row) % shares == share);
+    };
     for (std::size_t u = 0; u < n; ++u) {
-      if (u + kAhead < n && plan_.rows[u + kAhead] != kNoRow) {
+      if (u + kAhead < n && is_ours(plan_.rows[u + kAhead])) {
         const RowSlabs& rows = *state.groups[rules_[plan_.ids[u + kAhead]].group];
         rows.prefetch_vector(plan_.rows[u + kAhead]);
         rows.prefetch_tail(plan_.rows[u + kAhead]);
       }
-      const std::uint64_t id = plan_.ids[u];
-      const SlotRule& rule = rules_[id];
       const std::uint32_t row = plan_.rows[u];
-      if (row == kNoRow) {
-        if (rule.admission > 1) state.counts.set(id, plan_.occurrences[u], now);
-        continue;
-      }
+      if (!is_ours(row)) continue;
+      const SlotRule& rule = rules_[plan_.ids[u]];
       RowSlabs& rows = *state.groups[rule.group];
-      change(rule, rows, row, &plan_.values[u * rows.dimension()]);
+      change(rule, rows, row, &plan_.values[u * dimension], buffer.data());
       RowEnd& end = rows.end(row);
       end = {version, std::max(end.time, now)};
     }
-    state.end_version();
   }
 
   void keep_for_snapshot(const std::vector<std::pair<std::uint64_t, std::uint32_t>>& rows) {
@@ -469,7 +513,7 @@ class Table {
     std::uint32_t row;
   };
 
-  FindMany find_many_ = finder(best_kernel());
+  FindMany find_many_;
   std::uint64_t seed_;
   SlotRules rules_;
   mutable Epochs epochs_;

@@ -34,10 +34,13 @@ static_assert(sizeof(RowEnd) == 8);
 // The numbers that tell readers of a vector that is being written.
 class Sequences {
  public:
-  std::atomic<std::uint32_t>& of(std::uint32_t row) const noexcept { return numbers_[row % numbers_.size()]; }
+  static std::size_t number_of(std::uint32_t row) noexcept { return row % kNumbers; }
+  std::atomic<std::uint32_t>& of(std::uint32_t row) const noexcept { return numbers_[number_of(row)]; }
 
  private:
-  mutable std::array<std::atomic<std::uint32_t>, 4096> numbers_{};
+  static constexpr std::size_t kNumbers = 4096;
+
+  mutable std::array<std::atomic<std::uint32_t>, kNumbers> numbers_{};
 };
 
 class RowSlabs {

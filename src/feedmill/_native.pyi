@@ -49,19 +49,21 @@ admission, its probability; time to live in seconds."""
 class Table:
     """Rows by feature id. Arrays are contiguous; every method but `dimension_of` releases the interpreter's lock."""
 
-    def __init__(self, seed: int, slots: list[TableSlot]) -> None: ...
+    def __init__(self, seed: int, slots: list[TableSlot], kernel: str) -> None:
+        """`kernel`: how buckets are searched: portable, avx2, avx512, or auto for the best that there is."""
     def __len__(self) -> int: ...
     @property
     def version(self) -> int: ...
     def dimension_of(self, ids: npt.NDArray[np.uint64]) -> int:
         """The dimension of the first id that is not 0; 0 where there is none."""
-    def lookup(self, ids: npt.NDArray[np.uint64], out: npt.NDArray[np.float32]) -> None: ...
+    def lookup(self, ids: npt.NDArray[np.uint64], out: npt.NDArray[np.float32], threads: int) -> None: ...
     def pooled_lookup(
         self,
         ids: npt.NDArray[np.uint64],
         offsets: npt.NDArray[np.int64],
         mean: bool,
         out: npt.NDArray[np.float32],
+        threads: int,
     ) -> None: ...
     def update(
         self,
@@ -70,6 +72,7 @@ class Table:
         gradients: npt.NDArray[np.float32],
         mean: bool,
         now: int,
+        threads: int,
     ) -> None: ...
     def put(self, ids: npt.NDArray[np.uint64], vectors: npt.NDArray[np.float32], now: int) -> None: ...
     def touched(self, since: int) -> npt.NDArray[np.uint64]: ...

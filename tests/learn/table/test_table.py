@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedmill.domain.clock import DAY, SECOND
+from feedmill.domain.errors import InvalidArgument
 from feedmill.domain.ids import UInt64s, feature_ids
 from feedmill.domain.optimizers import Adagrad, Adam, Ftrl, RowwiseAdagrad, Sgd
 from feedmill.domain.slots import Segment, Slot
@@ -218,3 +219,25 @@ def test_a_large_table_is_restored_from_rows_in_the_order_of_their_hashes(tmp_pa
     more = grow(restored, 200_001, 300_001)
     assert len(restored) == 300_000
     assert restored.lookup(more).any(axis=1).all()
+
+
+def test_threads_give_the_same_bits_as_one() -> None:
+    one, many = EmbeddingTable(SLOTS, seed=3), EmbeddingTable(SLOTS, seed=3, threads=4)
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        lengths = rng.integers(0, 4, 30_000)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        ids = feature_ids(1, rng.integers(1, 20_000, offsets[-1]).astype(np.uint64))
+        gradients = rng.normal(size=(len(lengths), 5)).astype(np.float32)
+        for table in (one, many):
+            table.update(ids, offsets, gradients, "mean", now=NOON)
+        assert one.lookup(ids).tobytes() == many.lookup(ids).tobytes()
+        assert one.pooled_lookup(ids, offsets).tobytes() == many.pooled_lookup(ids, offsets).tobytes()
+
+
+def test_an_unknown_kernel_and_too_many_threads_are_refused() -> None:
+    with pytest.raises(InvalidArgument, match="kernel"):
+        EmbeddingTable(SLOTS, kernel="abacus")  # type: ignore[arg-type]
+    for threads in (0, 257, 1.5):
+        with pytest.raises(InvalidArgument, match="threads"):
+            EmbeddingTable(SLOTS, threads=threads)  # type: ignore[arg-type]

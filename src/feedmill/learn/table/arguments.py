@@ -108,6 +108,11 @@ def chosen_out(out: Float32s | None, rows: int, dimension: int) -> Float32s:
     return out
 
 
+def checked_threads(threads: int) -> int:
+    """1 to 256 threads."""
+    return _integer("threads", threads, 1, 256)
+
+
 def checked_most(most: int | None) -> int:
     """How many rows to look at: all where None."""
     return _ALL if most is None else _integer("most", most, 1, _ALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 from feedmill import _native
 from feedmill.domain.batches import Float32s, Int64s
@@ -19,6 +19,8 @@ from feedmill.learn.table.snapshot_file import Head, opened, written_aside
 
 _OPTIMIZERS: tuple[type[Optimizer], ...] = (Sgd, Adagrad, RowwiseAdagrad, Adam, Ftrl)
 """In the order of their native numbers."""
+
+Kernel = Literal["auto", "portable", "avx2", "avx512"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,11 +51,19 @@ class EmbeddingTable(Table):
     (2, 1, array([ True,  True]))
     """
 
-    def __init__(self, slots: Iterable[Slot], seed: int = 0) -> None:
-        """An empty table of these slots. Raises InvalidArgument, naming the slot, where one cannot be used."""
+    def __init__(self, slots: Iterable[Slot], seed: int = 0, *, threads: int = 1, kernel: Kernel = "auto") -> None:
+        """An empty table of these slots.
+
+        `threads` is how many a lookup, and the arithmetic of an update, of some ten thousand ids may use. `kernel` is
+        how the index is searched, by default the best way that the processor has; results are the same with each.
+
+        Raises InvalidArgument, naming the slot, where one cannot be used, and for a kernel that the processor lacks.
+        """
         self._head = Head(arguments.checked_seed(seed), arguments.checked_slots(slots))
         self._dimensions = frozenset(slot.dimension for slot in self._head.slots)
-        self._rows = _native.Table(self._head.seed, [_native_slot(slot) for slot in self._head.slots])
+        self._threads = arguments.checked_threads(threads)
+        native_slots = [_native_slot(slot) for slot in self._head.slots]
+        self._rows = _refused(_native.Table, self._head.seed, native_slots, kernel)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -69,7 +79,7 @@ class EmbeddingTable(Table):
     def lookup(self, ids: UInt64s, dimension: int | None = None, *, out: Float32s | None = None) -> Float32s:
         ids = arguments.checked_ids(ids)
         rows = arguments.chosen_out(out, len(ids), self._dimension(ids, dimension))
-        _refused(self._rows.lookup, ids, rows)
+        _refused(self._rows.lookup, ids, rows, self._threads)
         return rows
 
     def pooled_lookup(
@@ -85,7 +95,7 @@ class EmbeddingTable(Table):
         offsets = arguments.checked_offsets(offsets)
         mean = arguments.is_mean(pooling)
         rows = arguments.chosen_out(out, len(offsets) - 1, self._dimension(ids, dimension))
-        _refused(self._rows.pooled_lookup, ids, offsets, mean, rows)
+        _refused(self._rows.pooled_lookup, ids, offsets, mean, rows, self._threads)
         return rows
 
     def update(self, ids: UInt64s, offsets: Int64s, gradients: Float32s, pooling: Pooling = "sum", *, now: int) -> None:
@@ -93,7 +103,8 @@ class EmbeddingTable(Table):
         offsets = arguments.checked_offsets(offsets)
         gradients = arguments.checked_gradients(gradients, len(offsets) - 1)
         mean = arguments.is_mean(pooling)
-        _refused(self._rows.update, ids, offsets, gradients, mean, arguments.checked_time(now))
+        seconds = arguments.checked_time(now)
+        _refused(self._rows.update, ids, offsets, gradients, mean, seconds, self._threads)
 
     def put(self, ids: UInt64s, vectors: Float32s, *, now: int) -> None:
         ids = arguments.checked_ids(ids)
