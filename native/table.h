@@ -51,7 +51,7 @@ struct TableStats {
 class Table {
  public:
   Table(std::uint64_t seed, SlotRules rules, Kernel kernel = best_kernel())
-      : find_many_(finder(kernel)), seed_(seed), rules_(std::move(rules)), state_(std::make_unique<State>(rules_, epochs_)), current_(state_.get()) {}
+      : find_many_(finder(kernel)), learn_(learner(kernel)), seed_(seed), rules_(std::move(rules)), state_(std::make_unique<State>(rules_, epochs_)), current_(state_.get()) {}
 
   const SlotRules& rules() const noexcept { return rules_; }
 
@@ -88,7 +88,7 @@ class Table {
     change_planned(version, now, threads, dimension,
                    [&](const SlotRule& rule, RowSlabs& rows, std::uint32_t row, float* gradient, float* next) {
                      std::copy_n(rows.vector(row), dimension, next);
-                     rule.learn(gradient, next, rows.state(row));
+                     learn_(rule, gradient, next, rows.state(row));
                      rows.publish(row, next);
                    });
   }
@@ -359,10 +359,11 @@ class Table {
     const std::uint32_t version = state.begin_version();
     const std::size_t n = plan_.ids.size();
     plan_.rows.resize(n);
-    for (std::size_t u = 0; u < std::min(kAhead, n); ++u) state.index.prefetch(mix64(plan_.ids[u]));
-    for (std::size_t u = 0; u < n; ++u) {
-      if (u + kAhead < n) state.index.prefetch(mix64(plan_.ids[u + kAhead]));
-      plan_.rows[u] = state.index.touch(plan_.ids[u], version);
+    for (std::size_t start = 0; start < n; start += kChunk) {
+      const std::size_t end = std::min(start + kChunk, n);
+      find_many_(state.index, &plan_.ids[start], end - start, &plan_.rows[start]);
+      for (std::size_t u = start; u < end; ++u)
+        if (plan_.rows[u] != kNoRow) state.index.touch(plan_.ids[u], version);
     }
     return version;
   }
@@ -514,6 +515,7 @@ class Table {
   };
 
   FindMany find_many_;
+  Learn learn_;
   std::uint64_t seed_;
   SlotRules rules_;
   mutable Epochs epochs_;

@@ -7,20 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
-#include <immintrin.h>
-#define FEEDMILL_X86_KERNELS 1
-#else
-#define FEEDMILL_X86_KERNELS 0
-#endif
-
 #include "table_index.h"
+#include "table_kernel.h"
 
 namespace feedmill::table {
-
-// What is chosen at run time. Vectors of ids are loaded in lanes of 64 bits, each of which the processor reads whole; the
-// thread sanitizer cannot know that, and is given the portable way.
-enum class Kernel { portable, avx2, avx512 };
 
 // The most ids that are found together: so many that it does not matter what is waited for at the beginning and the end.
 inline constexpr std::size_t kChunk = 1024;
@@ -83,8 +73,6 @@ inline void find_portable(const Index& index, const std::uint64_t* ids, std::siz
 }
 
 #if FEEDMILL_X86_KERNELS
-#define FEEDMILL_TARGET(name) __attribute__((target(name)))
-
 struct MatchAvx2 {
   FEEDMILL_TARGET("avx2") std::uint32_t operator()(const Bucket& bucket, std::uint64_t id) const noexcept {
     const __m256i four = _mm256_load_si256(reinterpret_cast<const __m256i*>(&bucket));
@@ -108,23 +96,9 @@ FEEDMILL_TARGET("avx512f")
 inline void find_avx512(const Index& index, const std::uint64_t* ids, std::size_t n, std::uint32_t* rows) noexcept {
   find_many(index, ids, n, rows, MatchAvx512());
 }
-#undef FEEDMILL_TARGET
 #endif
 
 }  // namespace kernels
-
-inline bool has(Kernel kernel) noexcept {
-#if FEEDMILL_X86_KERNELS
-  __builtin_cpu_init();
-  if (kernel == Kernel::avx512) return __builtin_cpu_supports("avx512f");
-  if (kernel == Kernel::avx2) return __builtin_cpu_supports("avx2");
-#endif
-  return kernel == Kernel::portable;
-}
-
-inline Kernel best_kernel() noexcept {
-  return has(Kernel::avx512) ? Kernel::avx512 : has(Kernel::avx2) ? Kernel::avx2 : Kernel::portable;
-}
 
 // The processor must have it.
 inline FindMany finder(Kernel kernel) noexcept {

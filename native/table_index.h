@@ -6,8 +6,8 @@
 // was full, in the second (cuckoo hashing with buckets; Pagh and Rodler, 2004; Dietzfelbinger and Weidling, 2007). A
 // bucket counts the ids that had to go to their second, so that a find reads another line only where one did.
 //
-// A segment is at most fourteen pages of 256 buckets. One that is 90 % full is replaced by one of a page more, or by two
-// halves; so the load stays near 85 %, and no insert waits for more than the ids of a segment, some ten thousand, to be moved.
+// A segment is at most fourteen pages of 128 buckets. One that is 90 % full is replaced by one of a page more, or by two
+// halves; so the load stays near 85 %, and no insert waits for more than the ids of a segment, at most eight thousand, to be moved.
 // Erasing empties a cell: there are no tombstones.
 //
 // Threads: one writer; any number of readers who hold a pin of the table's epochs.
@@ -104,8 +104,8 @@ class Index {
   // The row of an id, or kNoRow.
   std::uint32_t find(std::uint64_t id) const noexcept;
 
-  // The row of an id, or kNoRow; the writer's, who says that the row changes in this version.
-  std::uint32_t touch(std::uint64_t id, std::uint32_t version) noexcept;
+  // Says that the row of an id changes in this version. The id must be there, and its buckets should be in a cache.
+  void touch(std::uint64_t id, std::uint32_t version) noexcept;
 
   // The id must not be there. Throws bad_alloc, and then it still is not.
   void insert(std::uint64_t id, std::uint32_t row, std::uint32_t version);
@@ -156,7 +156,7 @@ class Index {
     std::unique_ptr<IndexSegment> segment;
   };
 
-  static constexpr std::uint32_t kPageBuckets = 256;
+  static constexpr std::uint32_t kPageBuckets = 128;
   static constexpr std::uint32_t kMostPages = 14;
   static constexpr std::uint32_t kPageCells = kPageBuckets * Bucket::kCells;
 
@@ -284,13 +284,15 @@ inline Index::Place Index::find_place(std::uint64_t id) const noexcept {
   return {segment, second, cell_of(*bucket(*segment, second), id)};
 }
 
-inline std::uint32_t Index::touch(std::uint64_t id, std::uint32_t version) noexcept {
-  const auto [segment, number, cell] = find_place(id);
-  if (cell == Bucket::kCells) return kNoRow;
-  Bucket& here = *bucket(*segment, number);
-  here.raise(version);
-  segment->versions[number / kPageBuckets] = version;
-  return here.rows[cell].load(std::memory_order_relaxed);
+inline void Index::touch(std::uint64_t id, std::uint32_t version) noexcept {
+  const std::uint64_t hash = mix64(id);
+  const Probe first = probe(hash);
+  bool here = false;
+  for (const auto& other : first.bucket->ids) here |= other.load(std::memory_order_relaxed) == id;
+  auto& segment = const_cast<IndexSegment&>(*first.segment);
+  const std::uint32_t number = here ? first.number : second_home(segment, hash);
+  bucket(segment, number)->raise(version);
+  segment.versions[number / kPageBuckets] = version;
 }
 
 template <class Visit>
@@ -432,27 +434,29 @@ inline bool Index::make_room(IndexSegment& segment, std::uint64_t hash, std::uin
   std::size_t n = 2;
   for (std::size_t at = 0; at < n; ++at) {
     const Bucket& here = *bucket(segment, steps[at].bucket);
-    cell = at < 2 ? Bucket::kCells : cell_of(here, 0);
-    if (cell < Bucket::kCells) {
-      number = steps[at].bucket;
-      segment.moves.fetch_add(1, std::memory_order_acq_rel);
-      for (std::size_t step = at; steps[step].parent != kRoot; step = steps[step].parent) {
-        const std::uint32_t from = steps[steps[step].parent].bucket;
-        move(segment, from, steps[step].cell, number, cell);
-        number = from;
-        cell = steps[step].cell;
-      }
-      segment.moves.fetch_add(1, std::memory_order_release);
-      return true;
-    }
-    for (std::uint32_t c = 0; c < Bucket::kCells && n < steps.size(); ++c) {
+    for (std::uint32_t c = 0; c < Bucket::kCells; ++c) {
       const std::uint64_t other = mix64(here.ids[c].load(std::memory_order_relaxed));
       const std::uint32_t first = home(segment, other);
       const std::uint32_t there = first == steps[at].bucket ? second_home(segment, other) : first;
-      // A chain must not come back to a bucket that it has changed.
+      // A chain must not come back to a bucket that it changes.
       bool known = false;
       for (std::size_t step = at; !known && step != kRoot; step = steps[step].parent) known = steps[step].bucket == there;
-      if (!known) steps[n++] = {there, static_cast<std::uint16_t>(at), static_cast<std::uint8_t>(c)};
+      if (known) continue;
+      if (const std::uint32_t empty = cell_of(*bucket(segment, there), 0); empty < Bucket::kCells) {
+        segment.moves.fetch_add(1, std::memory_order_acq_rel);
+        move(segment, steps[at].bucket, c, there, empty);
+        number = steps[at].bucket;
+        cell = c;
+        for (std::size_t step = at; steps[step].parent != kRoot; step = steps[step].parent) {
+          const std::uint32_t from = steps[steps[step].parent].bucket;
+          move(segment, from, steps[step].cell, number, cell);
+          number = from;
+          cell = steps[step].cell;
+        }
+        segment.moves.fetch_add(1, std::memory_order_release);
+        return true;
+      }
+      if (n < steps.size()) steps[n++] = {there, static_cast<std::uint16_t>(at), static_cast<std::uint8_t>(c)};
     }
   }
   return false;

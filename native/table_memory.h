@@ -7,8 +7,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <new>
+#include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -90,6 +93,7 @@ class Blocks {
   // A block that was never used: zeroed. Throws bad_alloc, and then nothing has changed.
   std::uint32_t add() {
     if (regions_.empty() || regions_.back().bytes() - filled_ < block_bytes_) add_region();
+    if (!next_ && 2 * filled_ >= regions_.back().bytes()) prepare_region();
     if (used_ == capacity_) enlarge_table();
     std::byte* block = regions_.back().data() + filled_;
     table_.load(std::memory_order_relaxed)[used_] = block;
@@ -109,14 +113,41 @@ class Blocks {
   static constexpr std::size_t kLargestRegion = std::size_t{64} << 20;
 
   void add_region() {
+    regions_.reserve(regions_.size() + 1);
+    if (regions_.empty())
+      // Not on huge pages, so that a small table takes only the pages that it fills.
+      regions_.emplace_back(std::max(block_bytes_, kHugePage));
+    else if (next_)
+      regions_.push_back(std::move(*next_));
+    else
+      regions_.push_back(new_region());
+    next_.reset();
+    filled_ = 0;
+  }
+
+  Region new_region() const {
     std::size_t reserved = 0;
     for (const Region& region : regions_) reserved += region.bytes();
     Region region(std::max(block_bytes_, std::clamp(reserved / 8, kHugePage, kLargestRegion)));
-    regions_.reserve(regions_.size() + 1);
-    // Not for the first, so that a small table takes only the pages that it fills.
-    if (!regions_.empty()) region.ask_for_huge_pages();
-    regions_.push_back(std::move(region));
-    filled_ = 0;
+    region.ask_for_huge_pages();
+    return region;
+  }
+
+  // Has the system back the next region with memory beside what goes on here: a page that is touched first is zeroed, and
+  // in a virtual machine fetched from the host, which can take milliseconds. Nothing is lost where that is not possible.
+  void prepare_region() noexcept {
+#ifdef MADV_POPULATE_WRITE
+    try {
+      populating_ = {};
+      next_.emplace(new_region());
+      populating_ = std::jthread([start = next_->data(), bytes = next_->bytes()](const std::stop_token& stop) {
+        for (std::size_t at = 0; at < bytes && !stop.stop_requested(); at += kHugePage)
+          if (::madvise(start + at, kHugePage, MADV_POPULATE_WRITE) != 0) return;
+      });
+    } catch (const std::exception&) {
+      // No memory, or no thread: the region is made when it is needed, and fails there if it must.
+    }
+#endif
   }
 
   // The former tables are kept, because somebody may be reading them: together they are as large as the newest.
@@ -134,10 +165,12 @@ class Blocks {
   std::size_t block_bytes_;
   std::vector<Region> regions_;
   std::size_t filled_ = 0;  // bytes of the last region
+  std::optional<Region> next_;
   std::vector<std::unique_ptr<std::byte*[]>> tables_;
   std::atomic<std::byte**> table_{nullptr};
   std::size_t capacity_ = 0;
   std::size_t used_ = 0;
+  std::jthread populating_;  // ends before the regions do
 };
 
 }  // namespace feedmill::table

@@ -51,7 +51,7 @@ struct Segment {
 };
 
 // Duchi, Hazan and Singer (2011), the diagonal case.
-inline void adagrad(const Segment& s, const float* __restrict gradient, float* __restrict values,
+[[gnu::always_inline]] inline void adagrad(const Segment& s, const float* __restrict gradient, float* __restrict values,
                     float* __restrict accumulators) noexcept {
   const float rate = s.parameters[0], l2 = s.l2;
   for (std::uint32_t c = 0; c < s.width; ++c) {
@@ -63,7 +63,7 @@ inline void adagrad(const Segment& s, const float* __restrict gradient, float* _
 }
 
 // One accumulator for the row, which grows by the mean of the squares (Gupta et al., 2014; as in torchrec and FBGEMM).
-inline void rowwise_adagrad(const Segment& s, const float* __restrict gradient, float* __restrict values,
+[[gnu::always_inline]] inline void rowwise_adagrad(const Segment& s, const float* __restrict gradient, float* __restrict values,
                             float* __restrict accumulator) noexcept {
   float squares = 0.0f;
   for (std::uint32_t c = 0; c < s.width; ++c) {
@@ -78,7 +78,7 @@ inline void rowwise_adagrad(const Segment& s, const float* __restrict gradient, 
 
 // Kingma and Ba (2015), lazily: a row that is not updated does not move, and its bias is corrected by its own updates, of
 // which the state keeps the powers of both betas.
-inline void adam(const Segment& s, const float* __restrict gradient, float* __restrict values,
+[[gnu::always_inline]] inline void adam(const Segment& s, const float* __restrict gradient, float* __restrict values,
                  float* __restrict state) noexcept {
   const auto [rate, beta1, beta2, epsilon] = s.parameters;
   float* __restrict first = state;
@@ -97,7 +97,7 @@ inline void adam(const Segment& s, const float* __restrict gradient, float* __re
 }
 
 // Per coordinate (McMahan et al., 2013, algorithm 1).
-inline void ftrl(const Segment& s, const float* __restrict gradient, float* __restrict values,
+[[gnu::always_inline]] inline void ftrl(const Segment& s, const float* __restrict gradient, float* __restrict values,
                  float* __restrict state) noexcept {
   const float alpha = s.parameters[0], beta = s.parameters[1], l1 = s.parameters[2];
   float* __restrict z = state;
@@ -115,7 +115,7 @@ inline void ftrl(const Segment& s, const float* __restrict gradient, float* __re
 }
 
 // One update of a segment. May cut the gradient to the segment's norm, in place.
-inline void apply(const Segment& s, float* gradient, float* values, float* state) noexcept {
+[[gnu::always_inline]] inline void apply(const Segment& s, float* gradient, float* values, float* state) noexcept {
   if (s.clip > 0.0f) {
     float squares = 0.0f;
     for (std::uint32_t c = 0; c < s.width; ++c) squares += gradient[c] * gradient[c];

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "table_kernel.h"
 #include "table_mix.h"
 #include "table_optimizers.h"
 
@@ -48,7 +49,7 @@ struct SlotRule {
   }
 
   // May cut the gradient.
-  void learn(float* gradient, float* vector, float* state) const noexcept {
+  [[gnu::always_inline]] void learn(float* gradient, float* vector, float* state) const noexcept {
     for (const Segment& segment : segments) {
       apply(segment, gradient, vector, state);
       gradient += segment.width;
@@ -57,6 +58,37 @@ struct SlotRule {
     }
   }
 };
+
+// One update of a row, by what the processor has.
+using Learn = void (*)(const SlotRule&, float* gradient, float* vector, float* state) noexcept;
+
+namespace kernels {
+
+inline void learn_portable(const SlotRule& rule, float* gradient, float* vector, float* state) noexcept {
+  rule.learn(gradient, vector, state);
+}
+#if FEEDMILL_X86_KERNELS
+FEEDMILL_TARGET("avx2")
+inline void learn_avx2(const SlotRule& rule, float* gradient, float* vector, float* state) noexcept {
+  rule.learn(gradient, vector, state);
+}
+FEEDMILL_TARGET("avx512f")
+inline void learn_avx512(const SlotRule& rule, float* gradient, float* vector, float* state) noexcept {
+  rule.learn(gradient, vector, state);
+}
+#endif
+
+}  // namespace kernels
+
+// The processor must have it.
+inline Learn learner(Kernel kernel) noexcept {
+#if FEEDMILL_X86_KERNELS
+  if (kernel == Kernel::avx512) return kernels::learn_avx512;
+  if (kernel == Kernel::avx2) return kernels::learn_avx2;
+#endif
+  static_cast<void>(kernel);
+  return kernels::learn_portable;
+}
 
 class SlotRules {
  public:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -64,6 +65,17 @@ class EmbeddingTable(Table):
         self._threads = arguments.checked_threads(threads)
         native_slots = [_native_slot(slot) for slot in self._head.slots]
         self._rows = _refused(_native.Table, self._head.seed, native_slots, kernel)
+
+    @property
+    def dimensions(self) -> tuple[int, ...]:
+        """The dimensions of the slots, each once, in their order."""
+        return tuple(sorted(self._dimensions))
+
+    def on_threads(self, threads: int) -> EmbeddingTable:
+        """The same table, not a copy, for calls that may use so many threads."""
+        view = copy.copy(self)
+        view._threads = arguments.checked_threads(threads)
+        return view
 
     def __len__(self) -> int:
         return len(self._rows)
