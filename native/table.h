@@ -142,6 +142,7 @@ class Table {
     if (expired_to_ == 0)
       state.counts = state.counts.filtered([&](std::uint64_t id, std::uint32_t time) { return !is_old(id, time); });
     state.reclaim();
+    state.index.forget_free_pages();
     return dropped;
   }
 

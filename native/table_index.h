@@ -93,7 +93,7 @@ class Index {
   std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
   std::size_t cells() const noexcept { return pages_in_use_ * kPageBuckets * Bucket::kCells; }
   std::size_t bytes() const noexcept;
-  std::size_t huge_bytes() const noexcept { return pages_.huge_bytes(); }
+  std::size_t huge_bytes() const noexcept { return pages_.huge_bytes(forgotten_); }
 
   // The first step of a find: asks for the bucket.
   Probe prefetch(std::uint64_t hash) const noexcept;
@@ -132,6 +132,9 @@ class Index {
 
   // Frees the pages that a segment no longer needs after many have been erased from it.
   void shrink(const IndexSegment& segment);
+
+  // Gives the memory of free pages back to the system, where they are more than those in use.
+  void forget_free_pages() noexcept;
 
   // Subtracts from all versions; those below become 0.
   void rebase(std::uint32_t by) noexcept;
@@ -192,6 +195,7 @@ class Index {
   Epochs& epochs_;
   Blocks pages_{kPageBuckets * sizeof(Bucket)};
   std::vector<std::uint32_t> free_pages_;
+  std::size_t forgotten_ = 0;  // of the free pages, from the first: have no memory
   std::size_t pages_in_use_ = 0;
   std::size_t segments_ = 0;
   std::vector<std::unique_ptr<Directory>> directories_;  // former ones are kept: all of them are as large as the last
@@ -349,7 +353,7 @@ inline Index::~Index() {
 }
 
 inline std::size_t Index::bytes() const noexcept {
-  std::size_t bytes = pages_.bytes() + free_pages_.capacity() * sizeof(std::uint32_t);
+  std::size_t bytes = pages_.bytes(forgotten_) + free_pages_.capacity() * sizeof(std::uint32_t);
   bytes += (segments_ + retired_.size()) * sizeof(IndexSegment) + retired_.capacity() * sizeof(Retired);
   for (const auto& directory : directories_) bytes += directory->segments.size() * sizeof(IndexSegment*);
   return bytes;
@@ -363,6 +367,7 @@ inline std::uint32_t Index::take_page() {
   }
   const std::uint32_t page = free_pages_.back();
   free_pages_.pop_back();
+  forgotten_ = std::min(forgotten_, free_pages_.size());
   std::fill_n(pages_[page], kPageBuckets * sizeof(Bucket), std::byte{});
   return page;
 }
@@ -612,6 +617,11 @@ inline void Index::shrink(const IndexSegment& segment) {
     return &other != &segment;
   });
   replace(segment, first, std::move(smaller), nullptr);
+}
+
+inline void Index::forget_free_pages() noexcept {
+  if (free_pages_.size() <= pages_in_use_) return;
+  for (; forgotten_ < free_pages_.size(); ++forgotten_) pages_.forget(free_pages_[forgotten_]);
 }
 
 inline void Index::rebase(std::uint32_t by) noexcept {

@@ -82,12 +82,13 @@ class Blocks {
   std::byte* const* table() const noexcept { return table_.load(std::memory_order_acquire); }
 
   std::size_t size() const noexcept { return used_; }
-  std::size_t bytes() const noexcept { return used_ * block_bytes_ + tables_bytes(); }
-  std::size_t huge_bytes() const noexcept {
+  // In use, when so many blocks are forgotten.
+  std::size_t bytes(std::size_t forgotten) const noexcept { return (used_ - forgotten) * block_bytes_ + tables_bytes(); }
+  std::size_t huge_bytes(std::size_t forgotten) const noexcept {
     std::size_t bytes = 0;
     for (const Region& region : regions_)
       if (region.huge()) bytes += region.bytes();
-    return std::min(bytes, used_ * block_bytes_);
+    return std::min(bytes, (used_ - forgotten) * block_bytes_);
   }
 
   // A block that was never used: zeroed. Throws bad_alloc, and then nothing has changed.

@@ -56,8 +56,8 @@ class RowSlabs {
   std::uint32_t dimension() const noexcept { return dimension_; }
   std::uint32_t state() const noexcept { return state_; }
   std::size_t size() const noexcept { return used_ - free_; }
-  std::size_t bytes() const noexcept { return slabs_.bytes() + frees_.capacity() * sizeof(Free); }
-  std::size_t huge_bytes() const noexcept { return slabs_.huge_bytes(); }
+  std::size_t bytes() const noexcept { return slabs_.bytes(forgotten()) + frees_.capacity() * sizeof(Free); }
+  std::size_t huge_bytes() const noexcept { return slabs_.huge_bytes(forgotten()); }
   // Of a row's vector and of the state of its optimizers.
   std::size_t learned_bytes() const noexcept { return (std::size_t{dimension_} + state_) * sizeof(float); }
 
@@ -174,6 +174,9 @@ class RowSlabs {
     for (std::size_t at = 0; at < bytes; at += 64) prefetch_line(start + at);
     if (bytes % 64 != 0) prefetch_line(start + bytes - 1);
   }
+
+  // Slabs that no row in use or freed lies in.
+  std::size_t forgotten() const noexcept { return slabs_.size() - ((used_ + (std::size_t{1} << shift_) - 1) >> shift_); }
 
   // Where the vectors of rows are that have been found before. Apart, so that it is in registers.
   struct Vectors {

@@ -10,7 +10,7 @@ import pytest
 import feedmill
 from feedmill.domain import errors
 
-PUBLIC = ["Client", "EmbeddingTable", "Engine", "FeedmillError"]
+PUBLIC = ["Client", "EmbeddingBag", "EmbeddingTable", "Engine", "FeedmillError"]
 
 
 def test_the_package_exports_what_it_promises_and_nothing_else() -> None:
@@ -47,6 +47,7 @@ def test_every_error_has_one_root_and_stands_in_the_tree_of_the_module() -> None
         "PortInUse",
         "Conflict",
         "Unavailable",
+        "OutOfMemory",
         "SnapshotError",
     }
     assert all(issubclass(kind, errors.FeedmillError) for kind in kinds.values())

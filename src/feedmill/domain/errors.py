@@ -13,6 +13,7 @@
     ├── PortInUse            a port on which another process listens
     ├── Conflict             a request id that belongs to another request
     ├── Unavailable          a server that is starting, stopping or has more to do than it can
+    ├── OutOfMemory          memory that the system does not give
     └── SnapshotError        a snapshot that is damaged or belongs to another model
 
 A message says what was wrong, where, and what to do. Exceptions of other libraries do not cross a public function.
@@ -79,6 +80,10 @@ class Conflict(FeedmillError):
 
 class Unavailable(FeedmillError):
     """A server that is starting, stopping or has more to do than it can. The same request may succeed later."""
+
+
+class OutOfMemory(FeedmillError, MemoryError):
+    """Memory that the system does not give. What was asked for has not happened, and everything is as before."""
 
 
 class SnapshotError(FeedmillError):

@@ -10,7 +10,7 @@ from typing import Literal, ParamSpec, TypeVar
 
 from feedmill import _native
 from feedmill.domain.batches import Float32s, Int64s
-from feedmill.domain.errors import InvalidArgument
+from feedmill.domain.errors import InvalidArgument, OutOfMemory
 from feedmill.domain.ids import UInt64s
 from feedmill.domain.optimizers import Adagrad, Adam, Ftrl, Optimizer, RowwiseAdagrad, Sgd
 from feedmill.domain.slots import Slot
@@ -127,15 +127,18 @@ class EmbeddingTable(Table):
         return _refused(self._rows.touched, arguments.checked_version(since))
 
     def expire(self, now: int, most: int | None = None) -> int:
-        return self._rows.expire(arguments.checked_time(now), arguments.checked_most(most))
+        return _refused(self._rows.expire, arguments.checked_time(now), arguments.checked_most(most))
 
     def snapshot(self, path: str | os.PathLike[str]) -> None:
         with written_aside(Path(path)) as file:
-            self._rows.write(file.fileno(), self._head.encode())
+            _refused(self._rows.write, file.fileno(), self._head.encode())
 
     def restore(self, path: str | os.PathLike[str]) -> None:
         with opened(Path(path), self._head) as (file, head_bytes):
-            self._rows.read(file.fileno(), head_bytes)
+            try:
+                self._rows.read(file.fileno(), head_bytes)
+            except MemoryError:
+                raise OutOfMemory(f"{path}: the system gives no memory for the table; give the machine more") from None
 
     def _dimension(self, ids: UInt64s, dimension: int | None) -> int:
         told = _refused(self._rows.dimension_of, ids) if dimension is None else 0
@@ -154,8 +157,13 @@ def _native_optimizer(optimizer: Optimizer) -> tuple[int, list[float]]:
 
 
 def _refused(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """A native call, whose refusals become InvalidArgument."""
+    """A native call, whose refusals become InvalidArgument, and OutOfMemory where the system gives no memory."""
     try:
         return call(*args, **kwargs)
     except ValueError as error:
         raise InvalidArgument(str(error)) from None
+    except MemoryError:
+        raise OutOfMemory(
+            "the embedding table: the system gives no more memory; give the machine more, or the table fewer rows"
+            " (an admission, a time to live)"
+        ) from None

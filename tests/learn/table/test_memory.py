@@ -1,0 +1,106 @@
+"""Memory: used again, given back, and what happens when there is none."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from feedmill.domain.ids import UInt64s, feature_ids
+from feedmill.domain.slots import Segment, Slot
+from feedmill.learn.table.table import EmbeddingTable
+
+NOW = 1_651_161_600_000
+DAY = 86_400_000
+SLOT = Slot(1, "memory/daily", (Segment(16),), time_to_live=DAY // 1000)
+
+IN_LITTLE_MEMORY = """
+import json, resource, sys
+import numpy as np
+from feedmill import EmbeddingTable
+from feedmill.domain.errors import OutOfMemory
+from feedmill.domain.ids import feature_ids
+from feedmill.domain.slots import Segment, Slot
+
+table = EmbeddingTable([Slot(1, "memory/endless", (Segment(16),))])
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (256 << 20),) * 2)
+offsets, gradients = np.arange(10_001), np.ones((10_000, 16), dtype=np.float32)
+updates = 0
+try:
+    while True:
+        ids = feature_ids(1, np.arange(1 + 10_000 * updates, 10_001 + 10_000 * updates, dtype=np.uint64))
+        table.update(ids, offsets, gradients, now=0)
+        updates += 1
+except OutOfMemory as error:
+    refused = str(error)
+first = table.lookup(feature_ids(1, np.arange(1, 10_001, dtype=np.uint64)))
+print(json.dumps({
+    "updates": updates, "version": table.version, "rows": len(table), "equal": bool((first == first[0, 0]).all()),
+    "new": bool(table.lookup(ids).any()), "touched": len(table.touched(table.version - 1)), "refused": refused,
+}))
+"""
+
+
+def test_where_there_is_no_memory_an_update_is_refused_and_the_table_is_as_before() -> None:
+    ran = subprocess.run([sys.executable, "-c", IN_LITTLE_MEMORY], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(ran.stdout)
+    assert found["updates"] > 10
+    assert found["version"] == found["updates"]
+    assert found["rows"] == 10_000 * found["updates"]
+    assert (found["equal"], found["new"], found["touched"]) == (True, False, 10_000)
+    assert "gives no more memory" in found["refused"]
+
+
+def day_of(day: int, rows: int) -> UInt64s:
+    return feature_ids(1, np.arange(1 + day * rows, 1 + (day + 1) * rows, dtype=np.uint64))
+
+
+@pytest.mark.parametrize("rows", [50_000, pytest.param(2_000_000, marks=pytest.mark.soak)])
+def test_ten_turnovers_of_all_ids_take_no_more_memory_than_two(rows: int) -> None:
+    table = EmbeddingTable([SLOT])
+    used = []
+    for day in range(10):
+        ids = day_of(day, rows)
+        for start in range(0, rows, 10_000):
+            some = ids[start : start + 10_000]
+            table.update(some, np.arange(len(some) + 1), np.ones((len(some), 16), np.float32), now=NOW + day * DAY)
+            # Yesterday's go while today's come, a few at a time.
+            table.expire(NOW + day * DAY, most=20_000)
+        table.expire(NOW + day * DAY)
+        assert len(table) == rows
+        used.append(table.stats().bytes)
+    assert used[9] <= 1.05 * used[1]
+    assert table.lookup(day_of(9, rows)).all()
+    assert not table.lookup(day_of(8, rows)).any()
+
+
+def test_what_expires_gives_its_memory_back() -> None:
+    table = EmbeddingTable([SLOT])
+    ids = day_of(0, 200_000)
+    table.update(ids, np.arange(len(ids) + 1), np.ones((len(ids), 16), np.float32), now=NOW)
+    full = table.stats()
+    table.update(ids[:1000], np.arange(1001), np.ones((1000, 16), np.float32), now=NOW + DAY)
+    assert table.expire(NOW + DAY) == 199_000
+    assert len(table) == 1000
+    assert table.stats().bytes < 0.6 * full.bytes
+    np.testing.assert_array_equal(table.lookup(ids[1000:]), np.zeros((199_000, 16)))
+
+
+def test_expiry_in_steps_looks_at_a_part_each_time_and_comes_to_the_same() -> None:
+    rows = 100_000
+    at_once, in_steps = EmbeddingTable([SLOT]), EmbeddingTable([SLOT])
+    for table in (at_once, in_steps):
+        for start in range(0, rows, 10_000):
+            ids = day_of(0, rows)[start : start + 10_000]
+            late = DAY if start % 20_000 else 0
+            table.update(ids, np.arange(10_001), np.ones((10_000, 16), np.float32), now=NOW + late)
+    assert at_once.expire(NOW + DAY) == rows // 2
+    dropped = [in_steps.expire(NOW + DAY, most=1) for _ in range(200)]
+    assert max(dropped) < rows // 4
+    assert sum(dropped) == rows // 2
+    np.testing.assert_array_equal(at_once.touched(0), in_steps.touched(0))
