@@ -7,8 +7,8 @@
 // bucket counts the ids that had to go to their second, so that a find reads another line only where one did.
 //
 // A segment is at most fourteen pages of 128 buckets. One that is 90 % full is replaced by one of a page more, or by two
-// halves; so the load stays near 85 %, and no insert waits for more than the ids of a segment, at most eight thousand, to be moved.
-// Erasing empties a cell: there are no tombstones.
+// halves; so the load stays near 85 %, and no insert waits for more to be moved than the ids of a segment, at most eight
+// thousand. Erasing empties a cell: there are no tombstones.
 //
 // Threads: one writer; any number of readers who hold a pin of the table's epochs.
 #pragma once

@@ -94,7 +94,7 @@ class State {
     const auto n_rows = in.read<std::uint64_t>();
     const auto n_counts = in.read<std::uint64_t>();
     version_.store(version, std::memory_order_relaxed);
-    base_ = version > kRebase ? version - kRebase : 0;
+    base_ = version >= kMostVersion ? version - kRebase : 0;
     // They come in the order of their hashes. Their number is to be believed only as far as the file can hold them.
     index.reserve(std::min<std::uint64_t>(n_rows, in.file_bytes() / sizeof(FileRow)));
     std::vector<float> vector;

@@ -16,7 +16,8 @@ from feedmill.domain.ids import UInt64s, feature_ids
 from feedmill.domain.optimizers import Adagrad, Adam, Ftrl, RowwiseAdagrad, Sgd
 from feedmill.domain.slots import Segment, Slot
 from feedmill.learn.table.protocol import Table
-from feedmill.learn.table.reference import ReferenceTable
+from feedmill.learn.table.reference import ReferenceTable, crc64
+from feedmill.learn.table.snapshot_file import Head
 from feedmill.learn.table.table import EmbeddingTable
 
 NOON = 1_651_161_600_000
@@ -241,3 +242,33 @@ def test_an_unknown_kernel_and_too_many_threads_are_refused() -> None:
     for threads in (0, 257, 1.5):
         with pytest.raises(InvalidArgument, match="threads"):
             EmbeddingTable(SLOTS, threads=threads)  # type: ignore[arg-type]
+
+
+def test_touched_loses_nothing_when_versions_outgrow_the_bits_that_rows_keep_of_them(tmp_path: Path) -> None:
+    # Rows keep 27 bits of a version beside a base, which moves up when they are full. A snapshot says the version.
+    table = EmbeddingTable(SLOTS)
+    old = grow(table, 1, 1001)
+    table.snapshot(tmp_path / "table")
+    content = bytearray((tmp_path / "table").read_bytes())
+    head = len(Head(0, SLOTS).encode())
+    late = 2**27 - 4
+    content[head : head + 8] = late.to_bytes(8, "little")
+    content[-8:] = crc64(content[:-8]).to_bytes(8, "little")
+    (tmp_path / "table").write_bytes(content)
+    table.restore(tmp_path / "table")
+    assert table.version == late
+    np.testing.assert_array_equal(table.touched(0), np.sort(old))
+    batches = [grow(table, 1001 + 100 * step, 1101 + 100 * step) for step in range(8)]
+    assert table.version == late + 8
+    for step in range(8):
+        touched = table.touched(late + step)
+        # What changed before the base may be named again; what changed since is never left out.
+        assert np.isin(np.concatenate(batches[step:]), touched).all()
+        assert len(touched) == 100 * (8 - step)
+    np.testing.assert_array_equal(table.touched(0), np.sort(np.concatenate([old, *batches])))
+    values = table.lookup(batches[0])
+    table.snapshot(tmp_path / "table")
+    restored = EmbeddingTable(SLOTS)
+    restored.restore(tmp_path / "table")
+    np.testing.assert_array_equal(restored.lookup(batches[0]), values)
+    np.testing.assert_array_equal(restored.touched(late + 4), table.touched(late + 4))
