@@ -81,7 +81,7 @@ class Table {
     check_gradients(gradients, offsets.size() - 1, dimension);
     std::lock_guard only_writer(writer_);
     plan_.gather(ids);
-    plan_.sum(offsets, gradients, dimension, mean);
+    plan_.sum(offsets, gradients, dimension, mean, rules_.any_clips());
     const std::uint32_t version = begin_change();
     admit_planned();
     prepare_planned(version, now);
@@ -413,6 +413,7 @@ class Table {
     constexpr std::size_t kInsertAhead = 16;
     State& state = *state_;
     state.counts.reserve(plan_.waiting);
+    if (plan_.admitted == 0 && !snapshot_.active()) return;
     state.reserve_retired(plan_.admitted);
     reserve_rows();
     std::vector<float> vector;
@@ -494,7 +495,7 @@ class Table {
       if (!is_ours(row)) continue;
       const SlotRule& rule = rules_[plan_.ids[u]];
       RowSlabs& rows = *state.groups[rule.group];
-      change(rule, rows, row, &plan_.values[u * dimension], buffer.data());
+      change(rule, rows, row, plan_.values + u * dimension, buffer.data());
       RowEnd& end = rows.end(row);
       end = {version, std::max(end.time, now)};
     }

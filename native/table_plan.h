@@ -26,11 +26,11 @@ struct Plan {
   std::vector<std::uint64_t> ids;
   std::vector<std::uint32_t> occurrences;  // in this update; of an id that must wait, ever
   std::vector<std::uint32_t> rows;         // kToAdmit: gets a row now; kNoRow: must wait
-  std::vector<float> values;               // [ids, dimension]: summed gradients, or vectors to put
+  float* values = nullptr;                 // [ids, dimension]: summed gradients, or vectors to put
   std::size_t admitted = 0, waiting = 0;
 
   std::size_t bytes() const noexcept {
-    return ids.capacity() * sizeof(std::uint64_t) + values.capacity() * sizeof(float) +
+    return ids.capacity() * sizeof(std::uint64_t) + own_.capacity() * sizeof(float) +
            (occurrences.capacity() + rows.capacity() + places_.capacity() + cells_.capacity()) * sizeof(std::uint32_t);
   }
 
@@ -60,9 +60,16 @@ struct Plan {
     }
   }
 
-  // Fills `values`, after `gather`: a bag's gradient goes to each of its ids, in a mean divided by the bag's length.
-  void sum(std::span<const std::int64_t> offsets, const float* gradients, std::uint32_t dimension, bool mean) {
-    values.assign(ids.size() * dimension, 0.0f);
+  // Sets `values`, after `gather`: a bag's gradient goes to each of its ids, in a mean divided by the bag's length. Where
+  // there is nothing to add up they are the gradients themselves, unless they are `written` later.
+  void sum(std::span<const std::int64_t> offsets, const float* gradients, std::uint32_t dimension, bool mean,
+           bool written) {
+    if (!written && ids.size() == places_.size() && are_alone(offsets)) {
+      values = const_cast<float*>(gradients);
+      return;
+    }
+    own_.assign(ids.size() * dimension, 0.0f);
+    values = own_.data();
     std::vector<float> share(dimension);
     for (std::size_t bag = 0; bag + 1 < offsets.size(); ++bag) {
       const float* gradient = gradients + bag * dimension;
@@ -72,20 +79,34 @@ struct Plan {
         gradient = share.data();
       }
       for (std::int64_t k = offsets[bag]; k < offsets[bag + 1]; ++k)
-        if (places_[k] != kNowhere) add_columns(&values[std::size_t{places_[k]} * dimension], gradient, dimension);
+        if (places_[k] != kNowhere) add_columns(values + std::size_t{places_[k]} * dimension, gradient, dimension);
     }
   }
 
-  // Fills `values`, after `gather`: of an id that stands twice, with the last of its vectors.
+  // Sets `values`, after `gather`: of an id that stands twice, to the last of its vectors. They are not written.
   void take_last(const float* vectors, std::uint32_t dimension) {
-    values.resize(ids.size() * dimension);
+    if (ids.size() == places_.size()) {
+      values = const_cast<float*>(vectors);
+      return;
+    }
+    own_.resize(ids.size() * dimension);
+    values = own_.data();
     for (std::size_t k = 0; k < places_.size(); ++k)
       if (places_[k] != kNowhere)
-        std::copy_n(vectors + k * dimension, dimension, &values[std::size_t{places_[k]} * dimension]);
+        std::copy_n(vectors + k * dimension, dimension, values + std::size_t{places_[k]} * dimension);
   }
 
  private:
   static constexpr std::uint32_t kNowhere = UINT32_MAX;
+
+  // Whether each bag holds one id.
+  static bool are_alone(std::span<const std::int64_t> offsets) noexcept {
+    for (std::size_t bag = 0; bag < offsets.size(); ++bag)
+      if (offsets[bag] != static_cast<std::int64_t>(bag)) return false;
+    return true;
+  }
+
+  std::vector<float> own_;
 
   std::vector<std::uint32_t> places_;  // by position in the update: which of `ids`; kNowhere for id 0
   std::vector<std::uint32_t> cells_;   // open addressing over `ids`: a position plus one

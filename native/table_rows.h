@@ -192,16 +192,17 @@ class RowSlabs {
   // `kDimension` is the dimension where the compiler is to know it, else 0.
   template <std::uint32_t kDimension>
   void copy_all(const std::uint32_t* rows, std::size_t n, float* out) const noexcept {
-    constexpr std::size_t kAhead = 64;
+    // Some 64 lines at once: as many as the processor can wait for, and not too many for its first cache.
+    const std::size_t ahead = std::clamp<std::size_t>(4096 / vector_bytes_, 16, 64);
     const std::uint32_t dimension = kDimension != 0 ? kDimension : dimension_;
     const std::size_t bytes = kDimension != 0 ? kDimension * sizeof(float) : vector_bytes_;
     const Vectors vectors = this->vectors();
     const auto ask = [&](std::uint32_t row) {
       if (row != kNoRow) prefetch(vectors.of(row), bytes);
     };
-    for (std::size_t k = 0; k < std::min(kAhead, n); ++k) ask(rows[k]);
+    for (std::size_t k = 0; k < std::min(ahead, n); ++k) ask(rows[k]);
     for (std::size_t k = 0; k < n; ++k, out += dimension) {
-      if (k + kAhead < n) ask(rows[k + kAhead]);
+      if (k + ahead < n) ask(rows[k + ahead]);
       if (rows[k] == kNoRow)
         std::fill_n(out, dimension, 0.0f);
       else

@@ -117,6 +117,12 @@ class SlotRules {
   // The id must be of a known slot.
   const SlotRule& operator[](std::uint64_t id) const noexcept { return rules_[rule_of_slot_[id >> kValueBits]]; }
 
+  bool any_clips() const noexcept {
+    return std::any_of(rules_.begin(), rules_.end(), [](const SlotRule& rule) {
+      return std::any_of(rule.segments.begin(), rule.segments.end(), [](const Segment& s) { return s.clip > 0.0f; });
+    });
+  }
+
   bool any_expires() const noexcept {
     return std::any_of(rules_.begin(), rules_.end(), [](const SlotRule& rule) { return rule.time_to_live.has_value(); });
   }
