@@ -134,9 +134,11 @@ def learn(log: Log, rows: Rows, seed: int, epochs: int) -> tuple[float, float]:
     torch.manual_seed(seed)
     network = Network(log.keys.shape[1])
     optimizer = torch.optim.Adam(network.parameters(), lr=0.001, fused=True)
-    ids = rows(log.keys.ravel()).reshape(len(log.labels), log.keys.shape[1], -1)
+    # Which ids collide is another matter in each seed.
+    keys = log.keys.ravel() ^ np.uint64(xxhash.xxh3_64_intdigest(f"seed {seed}".encode()))
+    ids = rows(keys).reshape(len(log.labels), log.keys.shape[1], -1)
     cut = len(ids) * 4 // 5
-    labels = torch.from_numpy(log.labels)
+    labels = torch.from_numpy(log.labels.copy())
 
     def looked_up(some: UInt64s) -> torch.Tensor:
         offsets = np.arange(0, some.size + 1, some.shape[2])
@@ -196,7 +198,7 @@ def keys_of(frame: pl.DataFrame, fields: tuple[str, ...]) -> UInt64s:
     columns = []
     for field in fields:
         values, inverse = np.unique(frame[field].cast(pl.String).fill_null("").to_numpy(), return_inverse=True)
-        hashes = np.array([xxhash.xxh3_64_intdigest(f"{field}={value}") for value in values], dtype=np.uint64)
+        hashes = np.array([xxhash.xxh3_64_intdigest(f"{field}={value}".encode()) for value in values], dtype=np.uint64)
         columns.append(hashes[inverse])
     return np.stack(columns, axis=1)
 

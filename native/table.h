@@ -241,16 +241,29 @@ class Table {
   void lookup_some(std::span<const std::uint64_t> ids, std::uint32_t dimension, float* out) const {
     const Epochs::Pin pin = epochs_.pin();
     const State& state = *current_.load();
-    if (const auto group = rules_.only_group(dimension))
-      return visit_chunks(state, ids, [&](std::size_t start, std::span<const std::uint32_t> found) {
-        state.groups[*group]->copy_many(found.data(), found.size(), out + start * dimension);
-      });
-    visit_rows(state, ids, dimension, [&](std::size_t k, const RowSlabs* rows, std::uint32_t row) {
-      if (rows == nullptr)
-        std::fill_n(out + k * dimension, dimension, 0.0f);
+    const auto group = rules_.only_group(dimension);
+    std::array<std::uint32_t, kChunk> found;
+    for (std::size_t start = 0; start < ids.size(); start += kChunk, out += kChunk * dimension) {
+      const auto some = ids.subspan(start, std::min(kChunk, ids.size() - start));
+      find_many_(state.index, some.data(), some.size(), found.data());
+      if (group)
+        state.groups[*group]->copy_many(found.data(), some.size(), out);
       else
-        rows->copy(row, out + k * dimension);
-    });
+        copy_mixed(state, some, found.data(), dimension, out);
+    }
+  }
+
+  // The vectors of ids whose slots are of one dimension, but keep different state, and so lie in different slabs.
+  void copy_mixed(const State& state, std::span<const std::uint64_t> ids, const std::uint32_t* rows,
+                  std::uint32_t dimension, float* out) const {
+    const auto slabs_of = [&](std::size_t k) -> const RowSlabs& { return *state.groups[rules_[ids[k]].group]; };
+    for (std::size_t k = 0; k < ids.size(); ++k, out += dimension) {
+      if (k + kAhead < ids.size() && rows[k + kAhead] != kNoRow) slabs_of(k + kAhead).prefetch_vector(rows[k + kAhead]);
+      if (rows[k] == kNoRow)
+        std::fill_n(out, dimension, 0.0f);
+      else
+        slabs_of(k).copy(rows[k], out);
+    }
   }
 
   // The bags between these offsets into all ids.
@@ -261,14 +274,15 @@ class Table {
     const auto ids = all.subspan(start, static_cast<std::size_t>(offsets.back()) - start);
     std::size_t begun = 0;
     const auto begin_next = [&] { std::fill_n(out + begun++ * dimension, dimension, 0.0f); };
-    std::vector<float> vector(dimension);
-    const Epochs::Pin pin = epochs_.pin();
-    visit_rows(*current_.load(), ids, dimension, [&](std::size_t k, const RowSlabs* rows, std::uint32_t row) {
-      while (offsets[begun] <= static_cast<std::int64_t>(start + k)) begin_next();
-      if (rows == nullptr) return;
-      rows->copy(row, vector.data());
-      add_columns(out + (begun - 1) * dimension, vector.data(), dimension);
-    });
+    std::vector<float> vectors(kChunk * dimension);
+    for (std::size_t at = 0; at < ids.size(); at += kChunk) {
+      const auto some = ids.subspan(at, std::min(kChunk, ids.size() - at));
+      lookup_some(some, dimension, vectors.data());
+      for (std::size_t k = 0; k < some.size(); ++k) {
+        while (offsets[begun] <= static_cast<std::int64_t>(start + at + k)) begin_next();
+        add_columns(out + (begun - 1) * dimension, &vectors[k * dimension], dimension);
+      }
+    }
     while (begun < bags) begin_next();
     if (!mean) return;
     for (std::size_t bag = 0; bag < bags; ++bag) {
@@ -319,38 +333,6 @@ class Table {
     for (std::size_t t = 1; t < threads; ++t)
       others.emplace_back([=] { action(items * t / threads, items * (t + 1) / threads); });
     action(0, items / threads);
-  }
-
-  // `visit(start, rows)` for the ids in order, a chunk at a time.
-  template <class Visit>
-  void visit_chunks(const State& state, std::span<const std::uint64_t> ids, Visit visit) const {
-    std::array<std::uint32_t, kChunk> found;
-    for (std::size_t start = 0; start < ids.size(); start += kChunk) {
-      const std::size_t n = std::min(kChunk, ids.size() - start);
-      find_many_(state.index, ids.data() + start, n, found.data());
-      visit(start, std::span<const std::uint32_t>(found.data(), n));
-    }
-  }
-
-  // `visit(position, rows, row)` for every id in order; nullptr where it has no row.
-  template <class Visit>
-  void visit_rows(const State& state, std::span<const std::uint64_t> ids, std::uint32_t dimension, Visit visit) const {
-    const auto only = rules_.only_group(dimension);
-    const RowSlabs* const only_rows = only ? state.groups[*only].get() : nullptr;
-    visit_chunks(state, ids, [&](std::size_t start, std::span<const std::uint32_t> found) {
-      const auto rows_of = [&](std::size_t k) -> const RowSlabs* {
-        if (found[k] == kNoRow) return nullptr;
-        return only_rows != nullptr ? only_rows : state.groups[rules_[ids[start + k]].group].get();
-      };
-      const auto ask = [&](std::size_t k) {
-        if (const RowSlabs* rows = rows_of(k)) rows->prefetch_vector(found[k]);
-      };
-      for (std::size_t k = 0; k < std::min(kAhead, found.size()); ++k) ask(k);
-      for (std::size_t k = 0; k < found.size(); ++k) {
-        if (k + kAhead < found.size()) ask(k + kAhead);
-        visit(start + k, rows_of(k), found[k]);
-      }
-    });
   }
 
   // Finds the rows of the plan, and says that they change in the version that comes next, which rows will carry as this.

@@ -63,7 +63,7 @@ class EmbeddingBag(nn.Module):
         Raises InvalidArgument as `Table.pooled_lookup` does.
         """
         own_ids = _array(ids, "ids").view(np.uint64)
-        own_offsets = np.arange(len(own_ids) + 1) if offsets is None else _array(offsets, "offsets")
+        own_offsets = None if offsets is None else _array(offsets, "offsets")
         rows: torch.Tensor = _LookUp.apply(self._anchor, self, own_ids, own_offsets)  # type: ignore[no-untyped-call]
         return rows
 
@@ -91,8 +91,13 @@ class EmbeddingBag(nn.Module):
 
 class _LookUp(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, anchor: torch.Tensor, bag: EmbeddingBag, ids: UInt64s, offsets: Int64s) -> torch.Tensor:
+    def forward(
+        ctx: Any, anchor: torch.Tensor, bag: EmbeddingBag, ids: UInt64s, offsets: Int64s | None
+    ) -> torch.Tensor:
         ctx.bag, ctx.ids, ctx.offsets = bag, ids, offsets
+        if offsets is None:
+            ctx.offsets = np.arange(len(ids) + 1)
+            return torch.from_numpy(bag.table.lookup(ids, bag.dimension))
         return torch.from_numpy(bag.table.pooled_lookup(ids, offsets, bag.pooling, bag.dimension))
 
     @staticmethod
