@@ -26,6 +26,7 @@
 #include <utility>
 #include <vector>
 
+#include "table_checks.h"
 #include "table_file.h"
 #include "table_find.h"
 #include "table_mix.h"
@@ -35,9 +36,6 @@
 #include "table_state.h"
 
 namespace feedmill::table {
-
-// A gradient beyond this is a diverged model's. Squares of sums below it stay finite, so no row can ever turn NaN.
-inline constexpr float kLargestGradient = 1e15f;
 
 struct TableStats {
   std::size_t rows;
@@ -111,11 +109,12 @@ class Table {
   }
 
   // Drops rows, and counts of ids without one, whose slot's time to live has passed; the number of rows dropped. Looks at
-  // about so many rows, going on where the last call stopped.
+  // about so many rows, going on where the last call stopped; at all where that many are asked for.
   std::size_t expire(std::uint32_t now, std::size_t most) {
     std::lock_guard only_writer(writer_);
     State& state = *state_;
     if (!rules_.any_expires()) return 0;
+    if (most >= state.index.size()) expired_to_ = 0;
     const auto is_old = [&](std::uint64_t id, std::uint32_t time) {
       const auto& time_to_live = rules_[id].time_to_live;
       return time_to_live && now >= time && now - time >= *time_to_live;
@@ -290,35 +289,6 @@ class Table {
       if (length < 2) continue;
       for (std::size_t i = bag * dimension; i < (bag + 1) * dimension; ++i) out[i] /= length;
     }
-  }
-
-  static void check_offsets(std::span<const std::uint64_t> ids, std::span<const std::int64_t> offsets) {
-    if (offsets.empty() || offsets.front() != 0) throw std::invalid_argument("offsets must begin with 0");
-    for (std::size_t bag = 1; bag < offsets.size(); ++bag)
-      if (offsets[bag] < offsets[bag - 1])
-        throw std::invalid_argument("offsets[" + std::to_string(bag) + "] is less than the one before it");
-    if (offsets.back() != static_cast<std::int64_t>(ids.size()))
-      throw std::invalid_argument("offsets end at " + std::to_string(offsets.back()) + ", but there are " +
-                                  std::to_string(ids.size()) + " ids");
-  }
-
-  static void check_gradients(const float* gradients, std::size_t bags, std::uint32_t dimension) {
-    const std::size_t size = bags * dimension;
-    int good = 1;
-    for (std::size_t i = 0; i < size; ++i) good &= std::fabs(gradients[i]) <= kLargestGradient;
-    if (good) return;
-    std::size_t i = 0;
-    while (std::fabs(gradients[i]) <= kLargestGradient) ++i;
-    throw std::invalid_argument("gradients[" + std::to_string(i / dimension) + ", " + std::to_string(i % dimension) +
-                                "] is " + std::to_string(gradients[i]) + ": it must be finite and within 1e15");
-  }
-
-  static void check_vectors(const float* vectors, std::size_t ids, std::uint32_t dimension) {
-    for (std::size_t i = 0; i < ids * dimension; ++i)
-      if (!std::isfinite(vectors[i]))
-        throw std::invalid_argument("vectors[" + std::to_string(i / dimension) + ", " +
-                                    std::to_string(i % dimension) + "] is " + std::to_string(vectors[i]) +
-                                    ": it must be finite");
   }
 
   static std::size_t threads_for(std::size_t threads, std::size_t items, std::size_t least = 4096) noexcept {

@@ -104,3 +104,6 @@ def test_expiry_in_steps_looks_at_a_part_each_time_and_comes_to_the_same() -> No
     assert max(dropped) < rows // 4
     assert sum(dropped) == rows // 2
     np.testing.assert_array_equal(at_once.touched(0), in_steps.touched(0))
+    # In the middle of its steps, all at once is still all.
+    in_steps.expire(NOW + 2 * DAY - 1000, most=1)
+    assert in_steps.expire(NOW + 2 * DAY) == rows // 2
