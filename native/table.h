@@ -80,6 +80,7 @@ class Table {
     std::lock_guard only_writer(writer_);
     plan_.gather(ids);
     plan_.sum(offsets, gradients, dimension, mean, rules_.any_clips());
+    check_sums(plan_.values, plan_.ids, dimension);
     const std::uint32_t version = begin_change();
     admit_planned();
     prepare_planned(version, now);

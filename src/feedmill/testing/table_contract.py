@@ -496,6 +496,19 @@ class TableContract(OptimizerContract):
                 table.touched(since)
         assert written(table, tmp_path / "after") == before
 
+    def test_gradients_that_add_up_to_too_much_are_refused_and_change_nothing(
+        self, table: Table, tmp_path: Path
+    ) -> None:
+        fill(table)
+        before = written(table, tmp_path / "before")
+        ids = np.repeat(ids_of(PAIR, 1), 1001)
+        large = np.full((1001, 2), 1e15, dtype=np.float32)
+        with pytest.raises(InvalidArgument, match="add up"):
+            table.update(ids, np.arange(1002), large, now=NOON)
+        assert written(table, tmp_path / "after") == before
+        table.update(ids[:900], np.arange(901), large[:900], now=NOON)
+        assert np.isfinite(table.lookup(ids_of(PAIR, 1))).all()
+
     def test_where_no_id_tells_the_dimension_it_must_be_said(self, table: Table) -> None:
         nothing = np.zeros(2, dtype=np.uint64)
         with pytest.raises(InvalidArgument, match="dimension"):

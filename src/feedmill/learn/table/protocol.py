@@ -88,7 +88,7 @@ class Table(Protocol):
         self,
         ids: UInt64s,  # uint64 [m]
         offsets: Int64s,  # int64 [b + 1]
-        gradients: Float32s,  # float32 [b, dim], each within 1e15
+        gradients: Float32s,  # float32 [b, dim], each within 1e15, the sum for each id within 1e18
         pooling: Pooling = "sum",
         *,
         now: int,  # UTC milliseconds

@@ -21,6 +21,7 @@ from feedmill.learn.table.protocol import Pooling, Table, TableStats
 from feedmill.learn.table.snapshot_file import Head, opened, written_aside
 
 LARGEST_GRADIENT = 1e15
+LARGEST_SUM = 1e18
 _GOLDEN = 0x9E3779B97F4A7C15
 _64_BITS = (1 << 64) - 1
 _STATE = struct.Struct("<QQQ")
@@ -145,6 +146,9 @@ class ReferenceTable(Table):
                 if feature_id:
                     sums[feature_id] = sums.get(feature_id, np.float32(0)) + share
                     occurrences[feature_id] = occurrences.get(feature_id, 0) + 1
+        for feature_id, gradient in sums.items():
+            if not np.all(np.abs(gradient) <= LARGEST_SUM):
+                raise InvalidArgument(f"gradients: those of the id {feature_id} add up to more than 1e18")
         self._version += 1
         for feature_id, gradient in sums.items():
             row = self._rows.get(feature_id) or self._admitted(feature_id, occurrences[feature_id], now)
