@@ -122,7 +122,7 @@ class Table {
     };
     std::size_t looked_at = 0, dropped = 0;
     std::vector<std::pair<std::uint64_t, std::uint32_t>> old;
-    state.index.visit_segments(expired_to_, [&](const IndexSegment& segment, std::uint64_t, std::uint64_t last) {
+    state.index.visit_segments(expired_to_, [&](const IndexSegment& segment, std::uint64_t first, std::uint64_t last) {
       old.clear();
       state.index.visit_segment(segment, [&](std::uint64_t id, std::uint32_t row) {
         ++looked_at;
@@ -136,7 +136,7 @@ class Table {
       }
       dropped += old.size();
       expired_to_ = last + 1;
-      if (!old.empty()) state.index.shrink(segment);
+      if (!old.empty()) state.index.shrink(segment, first);
       return looked_at < most;
     });
     if (expired_to_ == 0)

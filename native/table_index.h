@@ -16,7 +16,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -94,7 +93,8 @@ class Index {
   void visit_touched(std::int64_t since, Visit visit) const;
 
   // Frees the pages that a segment no longer needs after many have been erased from it.
-  void shrink(const IndexSegment& segment);
+  // `first` is the first hash of the segment.
+  void shrink(const IndexSegment& segment, std::uint64_t first);
 
   // Gives the memory of free pages back to the system, where they are more than those in use.
   void forget_free_pages() noexcept;
@@ -569,16 +569,11 @@ inline void Index::deepen() {
   directory_.store(directories_.back().get());
 }
 
-inline void Index::shrink(const IndexSegment& segment) {
+inline void Index::shrink(const IndexSegment& segment, std::uint64_t first) {
   const std::uint32_t pages = segment.buckets / kPageBuckets, wanted = pages_for(segment.size + 1);
   // Not for one page of two: whoever expires a little every day would move everything every day.
   if (wanted + wanted / 4 >= pages) return;
   auto smaller = make_half(entries_of(segment), segment.bits);
-  std::uint64_t first = 0;
-  visit_segments(0, [&](const IndexSegment& other, std::uint64_t from, std::uint64_t) {
-    first = from;
-    return &other != &segment;
-  });
   replace(segment, first, std::move(smaller), nullptr);
 }
 
