@@ -19,6 +19,7 @@ using feedmill::table::Kernel;
 using feedmill::table::Optimizer;
 using feedmill::table::SlotRule;
 using feedmill::table::SlotRules;
+using feedmill::table::Storage;
 using feedmill::table::Table;
 using feedmill::table::TableStats;
 
@@ -53,15 +54,17 @@ Kernel kernel_of(std::string_view name) {
   throw std::invalid_argument("kernel: this processor has no " + std::string(name));
 }
 
-void construct(Table* table, std::uint64_t seed, const std::vector<SlotTuple>& slots, std::string_view kernel) {
+void construct(Table* table, std::uint64_t seed, const std::vector<SlotTuple>& slots, std::size_t waiting,
+               std::uint32_t storage, std::string_view kernel) {
   SlotRules rules;
+  rules.waiting = waiting;
   for (const auto& [number, parts, admission, probability, time_to_live] : slots) {
     SlotRule rule{0, admission, probability, time_to_live, {}, {}};
     for (const auto& [width, optimizer, parameters, initial_scale, l2, clip] : parts)
       rule.segments.push_back({width, static_cast<Optimizer>(optimizer), parameters, initial_scale, l2, clip});
     rules.add(number, std::move(rule));
   }
-  new (table) Table(seed, std::move(rules), kernel_of(kernel));
+  new (table) Table(seed, std::move(rules), static_cast<Storage>(storage), kernel_of(kernel));
 }
 
 nb::ndarray<nb::numpy, std::uint64_t, nb::ndim<1>> touched(const Table& table, std::uint64_t since) {
@@ -86,7 +89,7 @@ void bind_table(nb::module_& m) {
   nb::register_exception_translator(system_error_as_os_error);
 
   nb::class_<Table>(m, "Table")
-      .def("__init__", construct, "seed"_a, "slots"_a, "kernel"_a)
+      .def("__init__", construct, "seed"_a, "slots"_a, "waiting"_a, "storage"_a, "kernel"_a)
       .def("__len__", [](const Table& table) { return released([&] { return table.size(); }); })
       .def_prop_ro("version", [](const Table& table) { return released([&] { return table.version(); }); })
       .def("dimension_of", [](const Table& table, const Ids& ids) { return table.rules().dimension_of(span_of(ids)); },

@@ -48,8 +48,15 @@ struct TableStats {
 
 class Table {
  public:
-  Table(std::uint64_t seed, SlotRules rules, Kernel kernel = best_kernel())
-      : find_many_(finder(kernel)), learn_(learner(kernel)), seed_(seed), rules_(std::move(rules)), state_(std::make_unique<State>(rules_, epochs_)), current_(state_.get()) {}
+  // Where vectors are not float32, the table is a copy to serve from: it takes no updates, and writes no file.
+  Table(std::uint64_t seed, SlotRules rules, Storage storage = Storage::float32, Kernel kernel = best_kernel())
+      : find_many_(finder(kernel)),
+        learn_(learner(kernel)),
+        seed_(seed),
+        storage_(storage),
+        rules_(std::move(rules)),
+        state_(std::make_unique<State>(rules_, storage_, epochs_)),
+        current_(state_.get()) {}
 
   const SlotRules& rules() const noexcept { return rules_; }
 
@@ -77,6 +84,7 @@ class Table {
     rules_.check_ids(ids, dimension);
     check_offsets(ids, offsets);
     check_gradients(gradients, offsets.size() - 1, dimension);
+    check_learns();
     std::lock_guard only_writer(writer_);
     plan_.gather(ids);
     plan_.sum(offsets, gradients, dimension, mean, rules_.any_clips());
@@ -139,8 +147,7 @@ class Table {
       if (!old.empty()) state.index.shrink(segment, first);
       return looked_at < most;
     });
-    if (expired_to_ == 0)
-      state.counts = state.counts.filtered([&](std::uint64_t id, std::uint32_t time) { return !is_old(id, time); });
+    if (expired_to_ == 0) state.counts.forget(is_old);
     state.reclaim();
     state.index.forget_free_pages();
     return dropped;
@@ -184,13 +191,14 @@ class Table {
 
   // Writes `head` and then the state of this moment to a file, beside updates and lookups.
   void write(int file, std::string_view head) const {
+    check_learns();
     std::lock_guard only_snapshot(snapshooter_);
     FileWriter out(file);
     out.write(head.data(), head.size());
-    OccurrenceCounts counts;
+    std::vector<Occurrences> counts;
     {
       std::lock_guard only_writer(writer_);
-      counts = state_->counts;
+      counts = state_->counts.all();
       out.write<std::uint64_t>(state_->version());
       out.write<std::uint64_t>(state_->index.size());
       out.write<std::uint64_t>(counts.size());
@@ -211,11 +219,7 @@ class Table {
       snapshot_.end();
       throw;
     }
-    counts.for_each_sorted([&](std::uint64_t id, std::uint32_t count, std::uint32_t time) {
-      out.write<std::uint64_t>(id);
-      out.write<std::uint64_t>(count);
-      out.write<std::int64_t>(time);
-    });
+    State::write_counts(out, std::move(counts));
     out.finish();
   }
 
@@ -225,7 +229,7 @@ class Table {
     FileReader in(file);
     std::vector<std::byte> head(head_bytes);
     in.read(head.data(), head.size());
-    auto state = std::make_unique<State>(rules_, epochs_);
+    auto state = std::make_unique<State>(rules_, storage_, epochs_);
     state->read(in, rules_);
     in.finish();
     std::lock_guard only_snapshot(snapshooter_);
@@ -238,6 +242,12 @@ class Table {
   }
 
  private:
+  void check_learns() const {
+    if (storage_ != Storage::float32)
+      throw std::invalid_argument("the table is a copy to serve from, whose vectors are rounded: it takes rows with"
+                                  " `put` or `restore`; to learn, and for snapshots, make one that stores float32");
+  }
+
   void lookup_some(std::span<const std::uint64_t> ids, std::uint32_t dimension, float* out) const {
     const Epochs::Pin pin = epochs_.pin();
     const State& state = *current_.load();
@@ -365,7 +375,6 @@ class Table {
   void prepare_planned(std::uint32_t version, std::uint32_t now) {
     constexpr std::size_t kInsertAhead = 16;
     State& state = *state_;
-    state.counts.reserve(plan_.waiting);
     if (plan_.admitted == 0 && !snapshot_.active()) return;
     state.reserve_retired(plan_.admitted);
     reserve_rows();
@@ -385,7 +394,8 @@ class Table {
         RowSlabs& rows = *state.groups[rule.group];
         vector.resize(rows.dimension());
         const std::uint32_t row = rows.allocate();
-        rule.start(seed_, id, vector.data(), rows.state(row));
+        rule.start_vector(seed_, id, vector.data());
+        if (storage_ == Storage::float32) rule.start_state(rows.state(row));
         rows.publish(row, vector.data());
         rows.end(row) = {version, now};
         admitted_.push_back({u, row});
@@ -472,6 +482,7 @@ class Table {
   FindMany find_many_;
   Learn learn_;
   std::uint64_t seed_;
+  Storage storage_;
   SlotRules rules_;
   mutable Epochs epochs_;
   std::unique_ptr<State> state_;

@@ -1,113 +1,149 @@
-// How often an id that has no row yet has occurred: open addressing over 16-byte cells.
+// How often ids that have no row yet have occurred, in memory that is bounded.
+//
+// A cell holds the whole id, so that no id is ever taken for another: none is admitted too early. An id belongs to one of
+// two buckets of four cells, a cache line each. Where both are full, the id of them that was seen longest ago is forgotten,
+// and begins to count anew when it comes again. Nothing is ever moved or allocated.
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <memory>
+#include <tuple>
+#include <utility>
 #include <vector>
 
+#include "table_memory.h"
 #include "table_mix.h"
 
 namespace feedmill::table {
 
 inline constexpr std::uint32_t kMostAdmission = (1u << 16) - 1;
 
+struct Occurrences {
+  std::uint64_t id;  // 0: nobody's
+  std::uint16_t count;
+  std::uint16_t second;  // whether it lies in the second of its two buckets
+  std::uint32_t time;    // seconds since 1970: of the last
+};
+static_assert(sizeof(Occurrences) == 16);
+
 class OccurrenceCounts {
  public:
-  OccurrenceCounts() : OccurrenceCounts(kSmallestBits) {}
+  // For so many ids, which fill at most half of it: then 2 in 100,000 have found no room; 0 for none. Throws bad_alloc.
+  explicit OccurrenceCounts(std::size_t ids)
+      : buckets_(ids == 0 ? 0 : std::bit_ceil((2 * ids + kCells - 1) / kCells)),
+        memory_(buckets_ == 0 ? nullptr : std::make_unique<Region>(buckets_ * sizeof(Bucket))) {}
 
   std::size_t size() const noexcept { return size_; }
-  std::size_t bytes() const noexcept { return cells_.size() * sizeof(Cell); }
+  // In memory, at most: a page once something has been written to it.
+  std::size_t bytes() const noexcept { return std::min(buckets_ * sizeof(Bucket), puts_ * kPage); }
 
-  // Makes the next `more` new ids fit. Throws bad_alloc, and then nothing has changed.
-  void reserve(std::size_t more) {
-    int bits = bits_;
-    while (size_ + more > limit(std::size_t{1} << bits)) ++bits;
-    if (bits != bits_) *this = rebuilt(bits, [](const Cell&) { return true; });
+  std::uint32_t count(std::uint64_t id) const noexcept {
+    const Occurrences* cell = find(id);
+    return cell == nullptr ? 0 : cell->count;
   }
 
-  std::uint32_t count(std::uint64_t id) const noexcept { return cells_[find(id)].count; }
-
-  // Sets the count of an id; its time only moves forward. A new id needs room.
+  // Sets the count of an id, at most kMostAdmission; its time only moves forward. There must be room for some.
   void set(std::uint64_t id, std::uint32_t count, std::uint32_t time) noexcept {
-    Cell& cell = cells_[find(id)];
-    if (cell.id == 0) ++size_;
-    cell = {id, count, std::max(time, cell.time)};
+    const auto small = static_cast<std::uint16_t>(count);
+    if (Occurrences* cell = find(id)) {
+      *cell = {id, small, cell->second, std::max(time, cell->time)};
+    } else {
+      const auto [one, other] = buckets_of(id);
+      put({id, small, empty_cells(*other) > empty_cells(*one), time});
+    }
+  }
+
+  // Puts an id back that is not known, in the bucket where it was if that has room.
+  void put(Occurrences occurrences) noexcept {
+    ++puts_;
+    const auto pair = buckets_of(occurrences.id);
+    const std::array<Bucket*, 2> buckets{pair.first, pair.second};
+    for (const std::uint16_t second : {occurrences.second, static_cast<std::uint16_t>(1 - occurrences.second)})
+      for (Occurrences& cell : buckets[second]->cells)
+        if (cell.id == 0) {
+          cell = occurrences;
+          cell.second = second;
+          ++size_;
+          return;
+        }
+    std::pair<Occurrences*, std::uint16_t> oldest{nullptr, 0};
+    for (const std::uint16_t second : {std::uint16_t{0}, std::uint16_t{1}})
+      for (Occurrences& cell : buckets[second]->cells)
+        if (oldest.first == nullptr || age(cell) < age(*oldest.first)) oldest = {&cell, second};
+    *oldest.first = occurrences;
+    oldest.first->second = oldest.second;
   }
 
   // Forgets an id, if it is known.
   void erase(std::uint64_t id) noexcept {
-    std::size_t hole = find(id);
-    if (cells_[hole].id == 0) return;
-    const std::size_t mask = cells_.size() - 1;
-    for (std::size_t at = (hole + 1) & mask; cells_[at].id != 0; at = (at + 1) & mask) {
-      const std::size_t from_home = (at - home(cells_[at].id)) & mask;
-      if (from_home >= ((at - hole) & mask)) {
-        cells_[hole] = cells_[at];
-        hole = at;
-      }
-    }
-    cells_[hole] = Cell{};
-    --size_;
+    if (Occurrences* cell = find(id)) clear(*cell);
   }
 
-  // A copy, no larger than it must be, of the ids for which `keep(id, time)` holds. Throws bad_alloc.
-  template <class Keep>
-  OccurrenceCounts filtered(Keep keep) const {
-    const auto kept = [&](const Cell& cell) { return keep(cell.id, cell.time); };
-    const auto size = static_cast<std::size_t>(
-        std::count_if(cells_.begin(), cells_.end(), [&](const Cell& cell) { return cell.id != 0 && kept(cell); }));
-    int bits = kSmallestBits;
-    while (size > limit(std::size_t{1} << bits)) ++bits;
-    return rebuilt(bits, kept);
+  // Forgets the ids for which `is_old(id, time)` holds. Cost: linear in the room.
+  template <class IsOld>
+  void forget(IsOld is_old) noexcept {
+    for (std::size_t b = 0; b < buckets_ && size_ != 0; ++b)
+      for (Occurrences& cell : bucket(b).cells)
+        if (cell.id != 0 && is_old(cell.id, cell.time)) clear(cell);
   }
 
-  // `visit(id, count, time)` in the order of the ids.
-  template <class Visit>
-  void for_each_sorted(Visit visit) const {
-    std::vector<Cell> sorted;
-    sorted.reserve(size_);
-    std::copy_if(cells_.begin(), cells_.end(), std::back_inserter(sorted), [](const Cell& c) { return c.id != 0; });
-    std::sort(sorted.begin(), sorted.end(), [](const Cell& a, const Cell& b) { return a.id < b.id; });
-    for (const Cell& cell : sorted) visit(cell.id, cell.count, cell.time);
+  // In no order that means anything. Throws bad_alloc.
+  std::vector<Occurrences> all() const {
+    std::vector<Occurrences> all;
+    all.reserve(size_);
+    for (std::size_t b = 0; b < buckets_ && all.size() < size_; ++b)
+      std::copy_if(std::begin(bucket(b).cells), std::end(bucket(b).cells), std::back_inserter(all),
+                   [](const Occurrences& cell) { return cell.id != 0; });
+    return all;
   }
 
  private:
-  static constexpr int kSmallestBits = 4;
+  static constexpr std::size_t kCells = 4, kPage = 4096;
 
-  struct Cell {
-    std::uint64_t id = 0;  // 0: empty
-    std::uint32_t count = 0;
-    std::uint32_t time = 0;  // seconds since 1970
+  struct Bucket {
+    Occurrences cells[kCells];
   };
+  static_assert(sizeof(Bucket) == 64);
 
-  explicit OccurrenceCounts(int bits) : bits_(bits), cells_(std::size_t{1} << bits) {}
+  Bucket& bucket(std::size_t number) const noexcept { return reinterpret_cast<Bucket*>(memory_->data())[number]; }
 
-  static std::size_t limit(std::size_t capacity) noexcept { return capacity / 4 * 3; }
-  std::size_t home(std::uint64_t id) const noexcept { return mix64(id) >> (64 - bits_); }
-
-  // Where the id is, or the empty cell where it belongs.
-  std::size_t find(std::uint64_t id) const noexcept {
-    std::size_t at = home(id);
-    while (cells_[at].id != 0 && cells_[at].id != id) at = (at + 1) & (cells_.size() - 1);
-    return at;
+  // The two buckets of an id: by the lower halves of two hashes. They may be the same one.
+  std::pair<Bucket*, Bucket*> buckets_of(std::uint64_t id) const noexcept {
+    const std::uint64_t hash = mix64(id);
+    return {&bucket(hash & (buckets_ - 1)), &bucket((hash >> 32) & (buckets_ - 1))};
   }
 
-  template <class Keep>
-  OccurrenceCounts rebuilt(int bits, Keep keep) const {
-    OccurrenceCounts result(bits);
-    for (const Cell& cell : cells_) {
-      if (cell.id == 0 || !keep(cell)) continue;
-      result.cells_[result.find(cell.id)] = cell;
-      ++result.size_;
-    }
-    return result;
+  Occurrences* find(std::uint64_t id) const noexcept {
+    if (buckets_ == 0) return nullptr;
+    const auto [one, other] = buckets_of(id);
+    for (Bucket* bucket : {one, other})
+      for (Occurrences& cell : bucket->cells)
+        if (cell.id == id) return &cell;
+    return nullptr;
   }
 
-  int bits_;
-  std::size_t size_ = 0;
-  std::vector<Cell> cells_;
+  static std::ptrdiff_t empty_cells(const Bucket& bucket) noexcept {
+    return std::count_if(std::begin(bucket.cells), std::end(bucket.cells), [](const auto& cell) { return cell.id == 0; });
+  }
+
+  // Who is forgotten first. No two are alike, so that it does not depend on the order in a bucket.
+  static std::tuple<std::uint32_t, std::uint16_t, std::uint64_t> age(const Occurrences& cell) noexcept {
+    return {cell.time, cell.count, cell.id};
+  }
+
+  void clear(Occurrences& cell) noexcept {
+    cell = {};
+    --size_;
+  }
+
+  std::size_t buckets_;
+  std::unique_ptr<Region> memory_;
+  std::size_t size_ = 0, puts_ = 0;
 };
 
 }  // namespace feedmill::table

@@ -19,10 +19,12 @@
 #include <vector>
 
 #include "table_memory.h"
+#include "table_storage.h"
 
 namespace feedmill::table {
 
 inline constexpr std::uint32_t kNoRow = UINT32_MAX;
+inline constexpr std::uint32_t kMostDimension = 4096;
 
 // What stands at the end of a row's tail.
 struct RowEnd {
@@ -45,10 +47,12 @@ class Sequences {
 
 class RowSlabs {
  public:
-  RowSlabs(std::uint32_t dimension, std::uint32_t state)
+  // `state` is what the optimizers of a row keep: nothing where vectors are rounded.
+  RowSlabs(std::uint32_t dimension, std::uint32_t state, Storage storage)
       : dimension_(dimension),
         state_(state),
-        vector_bytes_((dimension + 1) / 2 * 8),
+        storage_(storage),
+        vector_bytes_((packed_bytes(storage, dimension) + 7) / 8 * 8),
         tail_bytes_(state * sizeof(float) + sizeof(RowEnd)),
         shift_(std::bit_width(kSlabBytes / (vector_bytes_ + tail_bytes_)) - 1),
         slabs_(((vector_bytes_ + tail_bytes_) << shift_) / 64 * 64 + 64) {}
@@ -59,26 +63,30 @@ class RowSlabs {
   std::size_t bytes() const noexcept { return slabs_.bytes(forgotten()) + frees_.capacity() * sizeof(Free); }
   std::size_t huge_bytes() const noexcept { return slabs_.huge_bytes(forgotten()); }
   // Of a row's vector and of the state of its optimizers.
-  std::size_t learned_bytes() const noexcept { return (std::size_t{dimension_} + state_) * sizeof(float); }
+  std::size_t learned_bytes() const noexcept { return packed_bytes(storage_, dimension_) + state_ * sizeof(float); }
 
   void prefetch_vector(std::uint32_t row) const noexcept { prefetch(vector_bytes(row), vector_bytes_); }
   void prefetch_tail(std::uint32_t row) const noexcept { prefetch(tail_bytes(row), tail_bytes_); }
 
   // The vector, whole: as it was before or after any write.
-  void copy(std::uint32_t row, float* out) const noexcept { copy_words<0>(vectors(), row, out); }
-
-  // The vectors of rows, one after another; zeros for kNoRow. Each is asked for some rows ahead.
-  void copy_many(const std::uint32_t* rows, std::size_t n, float* out) const noexcept {
-    switch (dimension_) {
-      case 8: return copy_all<8>(rows, n, out);
-      case 16: return copy_all<16>(rows, n, out);
-      case 32: return copy_all<32>(rows, n, out);
-      case 64: return copy_all<64>(rows, n, out);
-      default: return copy_all<0>(rows, n, out);
+  void copy(std::uint32_t row, float* out) const noexcept {
+    switch (storage_) {
+      case Storage::float32: return copy_whole<Storage::float32, 0>(vectors(), row, out);
+      case Storage::bfloat16: return copy_whole<Storage::bfloat16, 0>(vectors(), row, out);
+      case Storage::int8: return copy_whole<Storage::int8, 0>(vectors(), row, out);
     }
   }
 
-  // The writer's. No reader may see what it writes through these; `publish` is for that.
+  // The vectors of rows, one after another; zeros for kNoRow. Each is asked for some rows ahead.
+  void copy_many(const std::uint32_t* rows, std::size_t n, float* out) const noexcept {
+    switch (storage_) {
+      case Storage::float32: return copy_stored<Storage::float32>(rows, n, out);
+      case Storage::bfloat16: return copy_stored<Storage::bfloat16>(rows, n, out);
+      case Storage::int8: return copy_stored<Storage::int8>(rows, n, out);
+    }
+  }
+
+  // The writer's. No reader may see what it writes through these; `publish` is for that. `vector` needs float32.
   const float* vector(std::uint32_t row) const noexcept { return reinterpret_cast<const float*>(vector_bytes(row)); }
   float* state(std::uint32_t row) noexcept { return reinterpret_cast<float*>(tail_bytes(row)); }
   const float* state(std::uint32_t row) const noexcept { return reinterpret_cast<const float*>(tail_bytes(row)); }
@@ -93,7 +101,15 @@ class RowSlabs {
     const std::uint32_t before = sequence.load(std::memory_order_relaxed);
     sequence.store(before + 1, std::memory_order_relaxed);
     std::atomic_thread_fence(std::memory_order_release);
-    store_words(vector_bytes(row), vector);
+    if (storage_ == Storage::float32) {
+      store_words(vector_bytes(row), vector);
+    } else {
+      Word words[kMostWords];
+      words[vector_bytes_ / 8 - 1] = 0;
+      pack(storage_, vector, dimension_, reinterpret_cast<std::byte*>(words));
+      for (std::size_t w = 0; w < vector_bytes_ / 8; ++w)
+        __atomic_store_n(reinterpret_cast<Word*>(vector_bytes(row)) + w, words[w], __ATOMIC_RELAXED);
+    }
     sequence.store(before + 2, std::memory_order_release);
   }
 
@@ -155,6 +171,7 @@ class RowSlabs {
  private:
   static constexpr std::size_t kSlabBytes = std::size_t{2} << 20;
   static constexpr std::size_t kMostRows = UINT32_MAX - 2;  // the last numbers mean something else
+  static constexpr std::size_t kMostWords = packed_bytes(Storage::bfloat16, kMostDimension) / 8;  // of a rounded vector
 
   using Word = std::uint64_t __attribute__((may_alias));
 
@@ -189,13 +206,24 @@ class RowSlabs {
   };
   Vectors vectors() const noexcept { return {slabs_.table(), shift_, vector_bytes_}; }
 
+  template <Storage kStorage>
+  void copy_stored(const std::uint32_t* rows, std::size_t n, float* out) const noexcept {
+    switch (dimension_) {
+      case 8: return copy_all<kStorage, 8>(rows, n, out);
+      case 16: return copy_all<kStorage, 16>(rows, n, out);
+      case 32: return copy_all<kStorage, 32>(rows, n, out);
+      case 64: return copy_all<kStorage, 64>(rows, n, out);
+      default: return copy_all<kStorage, 0>(rows, n, out);
+    }
+  }
+
   // `kDimension` is the dimension where the compiler is to know it, else 0.
-  template <std::uint32_t kDimension>
+  template <Storage kStorage, std::uint32_t kDimension>
   void copy_all(const std::uint32_t* rows, std::size_t n, float* out) const noexcept {
     // Some 64 lines at once: as many as the processor can wait for, and not too many for its first cache.
     const std::size_t ahead = std::clamp<std::size_t>(4096 / vector_bytes_, 16, 64);
     const std::uint32_t dimension = kDimension != 0 ? kDimension : dimension_;
-    const std::size_t bytes = kDimension != 0 ? kDimension * sizeof(float) : vector_bytes_;
+    const std::size_t bytes = kDimension != 0 ? (packed_bytes(kStorage, kDimension) + 7) / 8 * 8 : vector_bytes_;
     const Vectors vectors = this->vectors();
     const auto ask = [&](std::uint32_t row) {
       if (row != kNoRow) prefetch(vectors.of(row), bytes);
@@ -206,29 +234,39 @@ class RowSlabs {
       if (rows[k] == kNoRow)
         std::fill_n(out, dimension, 0.0f);
       else
-        copy_words<kDimension>(vectors, rows[k], out);
+        copy_whole<kStorage, kDimension>(vectors, rows[k], out);
     }
   }
 
-  template <std::uint32_t kDimension>
-  void copy_words(Vectors vectors, std::uint32_t row, float* out) const noexcept {
+  template <Storage kStorage, std::uint32_t kDimension>
+  void copy_whole(Vectors vectors, std::uint32_t row, float* out) const noexcept {
     // Apart from the first attempt, so that this one has no loop, and the registers to itself.
-    if (!try_copy<kDimension>(vectors, row, out)) [[unlikely]]
-      copy_when_written(vectors, row, out);
+    if (!try_copy<kStorage, kDimension>(vectors, row, out)) [[unlikely]]
+      copy_when_written<kStorage>(vectors, row, out);
   }
 
+  template <Storage kStorage>
   [[gnu::noinline]] void copy_when_written(Vectors vectors, std::uint32_t row, float* out) const noexcept {
-    while (!try_copy<0>(vectors, row, out)) {
+    while (!try_copy<kStorage, 0>(vectors, row, out)) {
     }
   }
 
   // Whether nobody wrote meanwhile.
-  template <std::uint32_t kDimension>
+  template <Storage kStorage, std::uint32_t kDimension>
   bool try_copy(Vectors vectors, std::uint32_t row, float* out) const noexcept {
     const std::uint32_t dimension = kDimension != 0 ? kDimension : dimension_;
     const std::atomic<std::uint32_t>& sequence = sequences_.of(row);
     const auto* words = reinterpret_cast<const Word*>(vectors.of(row));
     const std::uint32_t before = sequence.load(std::memory_order_acquire);
+    if constexpr (kStorage == Storage::float32)
+      load_words(words, dimension, out);
+    else
+      load_packed<kStorage, kDimension>(words, dimension, out);
+    std::atomic_thread_fence(std::memory_order_acquire);
+    return before % 2 == 0 && sequence.load(std::memory_order_relaxed) == before;
+  }
+
+  [[gnu::always_inline]] static void load_words(const Word* words, std::uint32_t dimension, float* out) noexcept {
 #pragma GCC unroll 8
     for (std::uint32_t w = 0; w < dimension / 2; ++w) {
       const std::uint64_t word = __atomic_load_n(words + w, __ATOMIC_RELAXED);
@@ -238,8 +276,14 @@ class RowSlabs {
       const std::uint64_t word = __atomic_load_n(words + dimension / 2, __ATOMIC_RELAXED);
       std::memcpy(out + dimension - 1, &word, sizeof(float));
     }
-    std::atomic_thread_fence(std::memory_order_acquire);
-    return before % 2 == 0 && sequence.load(std::memory_order_relaxed) == before;
+  }
+
+  template <Storage kStorage, std::uint32_t kDimension>
+  [[gnu::always_inline]] static void load_packed(const Word* words, std::uint32_t dimension, float* out) noexcept {
+    const std::size_t n = (packed_bytes(kStorage, kDimension != 0 ? kDimension : dimension) + 7) / 8;
+    Word packed[kDimension != 0 ? (packed_bytes(kStorage, kDimension) + 7) / 8 : kMostWords];
+    for (std::size_t w = 0; w < n; ++w) packed[w] = __atomic_load_n(words + w, __ATOMIC_RELAXED);
+    unpack<kStorage>(reinterpret_cast<const std::byte*>(packed), kDimension != 0 ? kDimension : dimension, out);
   }
 
   void store_words(std::byte* to, const float* from) const noexcept {
@@ -257,6 +301,7 @@ class RowSlabs {
   }
 
   std::uint32_t dimension_, state_;
+  Storage storage_;
   std::size_t vector_bytes_, tail_bytes_;
   int shift_;
   Blocks slabs_;

@@ -38,10 +38,14 @@ struct SlotRule {
 
   bool always_admits() const noexcept { return admission <= 1 && admission_probability >= 1.0; }
 
-  // The initial vector of an id and the initial state of its optimizers.
-  void start(std::uint64_t seed, std::uint64_t id, float* vector, float* state) const noexcept {
+  // The initial vector of an id.
+  void start_vector(std::uint64_t seed, std::uint64_t id, float* vector) const noexcept {
     const std::uint64_t key = stream_key(seed, id);
     for (std::size_t c = 0; c < initial_scale.size(); ++c) vector[c] = initial_scale[c] * signed_unit(key, c);
+  }
+
+  // The initial state of the optimizers.
+  void start_state(float* state) const noexcept {
     for (const Segment& segment : segments) {
       segment.start(state);
       state += segment.state();
@@ -92,6 +96,8 @@ inline Learn learner(Kernel kernel) noexcept {
 
 class SlotRules {
  public:
+  std::size_t waiting = std::size_t{1} << 20;  // ids that wait for admission and are counted
+
   SlotRules() { rule_of_slot_.fill(kNone); }
 
   void add(std::uint32_t number, SlotRule rule) {
@@ -116,6 +122,10 @@ class SlotRules {
 
   // The id must be of a known slot.
   const SlotRule& operator[](std::uint64_t id) const noexcept { return rules_[rule_of_slot_[id >> kValueBits]]; }
+
+  bool any_waits() const noexcept {
+    return std::any_of(rules_.begin(), rules_.end(), [](const SlotRule& rule) { return rule.admission > 1; });
+  }
 
   bool any_clips() const noexcept {
     return std::any_of(rules_.begin(), rules_.end(), [](const SlotRule& rule) {

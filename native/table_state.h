@@ -22,9 +22,11 @@ namespace feedmill::table {
 
 class State {
  public:
-  State(const SlotRules& rules, Epochs& epochs) : index(epochs), epochs_(epochs) {
+  State(const SlotRules& rules, Storage storage, Epochs& epochs)
+      : index(epochs), counts(rules.any_waits() ? rules.waiting : 0), epochs_(epochs) {
     for (const Layout& layout : rules.layouts())
-      groups.push_back(std::make_unique<RowSlabs>(layout.dimension, layout.state));
+      groups.push_back(std::make_unique<RowSlabs>(
+          layout.dimension, storage == Storage::float32 ? layout.state : 0, storage));
   }
 
   Index index;
@@ -75,7 +77,7 @@ class State {
     return bytes;
   }
 
-  // A row as it stands in a file: id, version, time, vector, state.
+  // A row as it stands in a file: id, version, time, vector, state. It must be one of float32.
   void append_row(std::vector<std::byte>& out, std::uint64_t id, std::uint32_t group, std::uint32_t row) const {
     const RowSlabs& rows = *groups[group];
     const FileRow head{id, version_of(rows.end(row)), rows.end(row).time};
@@ -85,6 +87,12 @@ class State {
     std::memcpy(at, &head, sizeof head);
     std::memcpy(at + sizeof head, rows.vector(row), rows.dimension() * sizeof(float));
     std::memcpy(at + sizeof head + rows.dimension() * sizeof(float), rows.state(row), rows.state() * sizeof(float));
+  }
+
+  // Ids that wait, as they stand in a file.
+  static void write_counts(FileWriter& out, std::vector<Occurrences> counts) {
+    std::sort(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+    for (const Occurrences& each : counts) out.write(FileCount{each.id, each.count, each.second, each.time});
   }
 
   // Into a state that has nothing. Throws invalid_argument where the file makes no sense; that it makes sense is no proof
@@ -97,7 +105,7 @@ class State {
     base_ = version >= kMostVersion ? version - kRebase : 0;
     // They come in the order of their hashes. Their number is to be believed only as far as the file can hold them.
     index.reserve(std::min<std::uint64_t>(n_rows, in.file_bytes() / sizeof(FileRow)));
-    std::vector<float> vector;
+    std::vector<float> vector, learned;
     for (std::uint64_t r = 0; r < n_rows; ++r) {
       const auto head = in.read<FileRow>();
       if (!rules.knows(head.id) || head.version == 0 || head.version > version || !is_time(head.time))
@@ -111,25 +119,32 @@ class State {
       vector.resize(rows.dimension());
       in.read(vector.data(), rows.dimension() * sizeof(float));
       rows.publish(row, vector.data());
-      in.read(rows.state(row), rows.state() * sizeof(float));
+      learned.resize(rules.layouts()[group].state);
+      in.read(learned.data(), learned.size() * sizeof(float));
+      std::copy_n(learned.data(), rows.state(), rows.state(row));
       const auto beside = static_cast<std::uint32_t>(head.version > base_ ? head.version - base_ : 0);
       rows.end(row) = {beside, static_cast<std::uint32_t>(head.time)};
       index.insert(head.id, row, beside);
     }
     for (std::uint64_t c = 0; c < n_counts; ++c) {
-      const auto id = in.read<std::uint64_t>();
-      const auto count = in.read<std::uint64_t>();
-      const auto time = in.read<std::int64_t>();
-      if (!rules.knows(id) || count == 0 || count > kMostAdmission || !is_time(time))
+      const auto waiting = in.read<FileCount>();
+      if (!rules.knows(waiting.id) || waiting.count == 0 || waiting.count > kMostAdmission || waiting.second > 1 ||
+          !is_time(waiting.time) || counts.count(waiting.id) != 0)
         throw std::invalid_argument("it holds an impossible count: the file has been altered");
-      counts.reserve(1);
-      counts.set(id, static_cast<std::uint32_t>(count), static_cast<std::uint32_t>(time));
+      if (rules.any_waits())
+        counts.put({waiting.id, static_cast<std::uint16_t>(waiting.count), static_cast<std::uint16_t>(waiting.second),
+                    static_cast<std::uint32_t>(waiting.time)});
     }
   }
 
  private:
   struct FileRow {
     std::uint64_t id, version;
+    std::int64_t time;
+  };
+  struct FileCount {
+    std::uint64_t id;
+    std::uint32_t count, second;
     std::int64_t time;
   };
   struct Retired {

@@ -49,8 +49,12 @@ admission, its probability; time to live in seconds."""
 class Table:
     """Rows by feature id. Arrays are contiguous; every method but `dimension_of` releases the interpreter's lock."""
 
-    def __init__(self, seed: int, slots: list[TableSlot], kernel: str) -> None:
-        """`kernel`: how buckets are searched: portable, avx2, avx512, or auto for the best that there is."""
+    def __init__(self, seed: int, slots: list[TableSlot], waiting: int, storage: int, kernel: str) -> None:
+        """`waiting`: ids without a row that are counted, at least.
+
+        `storage` of vectors: 0 float32, 1 bfloat16, 2 int8; with the latter two neither `update` nor `write`.
+
+        `kernel`: how buckets are searched: portable, avx2, avx512, or auto for the best that there is."""
     def __len__(self) -> int: ...
     @property
     def version(self) -> int: ...

@@ -56,6 +56,8 @@ int main(int count, char** arguments) {
     rules.add(slot, rule);
   }
   Table table(7, rules);
+  // The same rows as are put there, rounded: equal numbers stay equal.
+  Table halves(7, rules, Storage::bfloat16), bytes(7, rules, Storage::int8);
   std::atomic<bool> done{false};
   std::atomic<std::uint64_t> lookups{0}, pools{0}, snapshots{0}, touches{0};
 
@@ -73,6 +75,10 @@ int main(int count, char** arguments) {
         }
         table.lookup(ids, kDimension, rows.data());
         for (std::size_t k = 0; k < ids.size(); ++k) check(ids[k], &rows[k * kDimension]);
+        for (const Table* copy : {&halves, &bytes}) {
+          copy->lookup(ids, kDimension, rows.data());
+          for (std::size_t k = 0; k < ids.size(); ++k) check(&rows[k * kDimension]);
+        }
         ++lookups;
         table.pooled_lookup(ids, offsets, true, kDimension, rows.data());
         for (std::size_t bag = 0; bag < 3; ++bag) check(&rows[bag * kDimension]);
@@ -114,6 +120,10 @@ int main(int count, char** arguments) {
       table.put(ids, values.data(), kDimension, now);
     else
       table.update(ids, offsets, values.data(), kDimension, false, now);
+    for (Table* copy : {&halves, &bytes}) {
+      copy->put(ids, values.data(), kDimension, now);
+      if (updates % 50 == 0) copy->expire(now, 5'000);
+    }
     if (updates % 50 == 0) table.expire(now, updates % 100 == 0 ? 5'000 : SIZE_MAX);
     ++updates;
   }

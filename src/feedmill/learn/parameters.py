@@ -18,6 +18,7 @@ from feedmill.domain.ids import MAX_SLOT, VALUE_BITS, UInt64s
 from feedmill.domain.slots import SlotRegistry
 from feedmill.learn.models.ranker import Ranker, ranker_schema, rate_columns
 from feedmill.learn.models.two_tower import tower_schemas
+from feedmill.learn.table.storage import Storage
 from feedmill.learn.table.table import EmbeddingTable
 from feedmill.learn.training.config import LearningConfig
 from feedmill.stream.features.schema import Schema
@@ -46,8 +47,12 @@ class Parameters:
     may predict meanwhile: each call sees the rows as they were between two changes, and one network or the next.
     """
 
-    def __init__(self, config: LearningConfig, registry: SlotRegistry, dense_columns: int) -> None:
+    def __init__(
+        self, config: LearningConfig, registry: SlotRegistry, dense_columns: int, storage: Storage = "float32"
+    ) -> None:
         """Registers the slots that the configuration names. `dense_columns` is what the state's features have.
+
+        With a `storage` that rounds vectors they can be followed with `load` and `put`, but not learned or saved.
 
         Raises ConfigError for a slot of a feature that the configuration does not have.
         """
@@ -58,7 +63,9 @@ class Parameters:
         # A slot may stand in both towers.
         schemas = self.ranker_schema, self.user_schema, self.item_schema
         self.slots = {slot.number: slot for schema in schemas for slot in schema.slots}
-        self.table = EmbeddingTable(self.slots.values(), config.training.seed)
+        self.table = EmbeddingTable(
+            self.slots.values(), config.training.seed, waiting=config.ranker.waiting, storage=storage
+        )
         self.version = 0
         """Another one whenever the towers may have changed; no two states of any parameters in a process share one,
         but for 0: initial parameters."""

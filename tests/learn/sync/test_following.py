@@ -22,6 +22,7 @@ from feedmill.learn.sync.files import FileChannel
 from feedmill.learn.sync.follower import Follower
 from feedmill.learn.sync.protocol import Channel, Delta, Head, Header
 from feedmill.learn.sync.publisher import Publisher
+from feedmill.learn.table.storage import Storage, rounded
 from feedmill.learn.training.config import LearningConfig
 from feedmill.learn.training.learner import Learner
 from feedmill.learn.training.snapshots import Snapshots
@@ -96,10 +97,10 @@ class World:
         self.trainer.close()
         self.trainer, self.publisher = self.start()
 
-    def follow(self, config: LearningConfig | None = None) -> Follower:
+    def follow(self, config: LearningConfig | None = None, storage: Storage = "float32") -> Follower:
         config = config or self.config
         return Follower(
-            self.channel, self.snapshots, lambda: Parameters(config, SlotRegistry(), COLUMNS), config.digest()
+            self.channel, self.snapshots, lambda: Parameters(config, SlotRegistry(), COLUMNS, storage), config.digest()
         )
 
     def append(self, count: int) -> None:
@@ -198,6 +199,28 @@ def test_a_copy_at_the_head_is_equal_bit_for_bit_through_kills_and_snapshots(
     late.poll()
     assert held(late.parameters) == held(world.trainer.learner.parameters)
     assert world.follower.refused == []
+
+
+@pytest.mark.parametrize(("storage", "apart"), [("bfloat16", 0.01), ("int8", 0.02)])
+def test_a_copy_that_rounds_is_the_rounded_one_by_deltas_and_by_snapshots(
+    tmp_path: Path, storage: Storage, apart: float
+) -> None:
+    world = World(tmp_path)
+    by_deltas = world.follow(storage=storage)
+    by_deltas.poll()
+    world.learn(600)
+    by_deltas.poll()
+    world.trainer.save()
+    from_snapshot = world.follow(storage=storage)
+    from_snapshot.poll()
+    exact = world.trainer.learner.parameters
+    for follower in (by_deltas, from_snapshot):
+        assert follower.step == world.trainer.step
+        for dimension, rows in exact.touched(0).items():
+            read = follower.parameters.table.lookup(rows.ids, dimension)
+            assert read.tobytes() == rounded(rows.vectors, storage).tobytes()
+        predicted = follower.parameters.predict(FEATURES)
+        assert 0 < np.abs(predicted - exact.predict(FEATURES)).max() < apart
 
 
 def test_without_snapshot_and_delta_parameters_are_initial_ones(tmp_path: Path) -> None:

@@ -26,12 +26,18 @@ class RankerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first event on, and not only once the model has learned to listen to them."""
     admission: int = 1
     """At which occurrence an id gets a row."""
+    waiting: int = 1 << 20
+    """How many ids are counted that wait for it, in 32 to 64 bytes each; then the one that was seen longest ago
+    goes."""
     time_to_live_days: float | None = None
     """After how long without an update a row may be dropped."""
 
     def __post_init__(self) -> None:
         if self.dimension < 1 or any(width < 1 for width in self.hidden):
             raise ConfigError("ranker.dimension and the widths of ranker.hidden must be at least 1")
+        for name, most in (("admission", 65_535), ("waiting", 1 << 32)):
+            if not 1 <= getattr(self, name) <= most:
+                raise ConfigError(f"ranker.{name}: {getattr(self, name)} must be at least 1 and at most {most}")
         if not 0 <= self.rate_weight <= 1:
             raise ConfigError(f"ranker.rate_weight: {self.rate_weight} must be between 0 and 1")
         for name in ("linear_learning_rate", "vector_learning_rate", "dense_learning_rate"):

@@ -17,6 +17,9 @@ from feedmill.domain.slots import Segment, Slot
 
 MAX_DIMENSION = 4096
 MAX_ADMISSION = (1 << 16) - 1
+WAITING = 1 << 20
+"""Ids that wait for admission and are counted, where nothing else is asked for."""
+MAX_WAITING = 1 << 32
 MAX_SECONDS = (1 << 32) - 1
 """The times that a row can carry: the seconds from 1970 to 2106."""
 EARLIEST = -(1 << 47)
@@ -56,6 +59,11 @@ def checked_slots(slots: Iterable[Slot]) -> tuple[Slot, ...]:
 def checked_seed(seed: int) -> int:
     """The seed, 0 to 2^64 - 1."""
     return _integer("seed", seed, 0, (1 << 64) - 1)
+
+
+def checked_waiting(waiting: int) -> int:
+    """How many ids that wait are counted: 1 to 2^32."""
+    return _integer("waiting", waiting, 1, MAX_WAITING)
 
 
 def checked_time(now: int) -> int:

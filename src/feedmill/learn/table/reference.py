@@ -17,24 +17,18 @@ from feedmill.domain.ids import VALUE_BITS, UInt64s
 from feedmill.domain.optimizers import Adagrad, Adam, Ftrl, RowwiseAdagrad, Sgd
 from feedmill.domain.slots import Segment, Slot
 from feedmill.learn.table import arguments
+from feedmill.learn.table.mixing import ALL_BITS, GOLDEN, mix, stream
 from feedmill.learn.table.protocol import Pooling, Table, TableStats
 from feedmill.learn.table.snapshot_file import Head, opened, written_aside
+from feedmill.learn.table.storage import Storage, checked_storage, rounded
+from feedmill.learn.table.waiting import Occurrences, Waiting
 
 LARGEST_GRADIENT = 1e15
 LARGEST_SUM = 1e18
-_GOLDEN = 0x9E3779B97F4A7C15
-_64_BITS = (1 << 64) - 1
 _STATE = struct.Struct("<QQQ")
 _ROW = struct.Struct("<QQq")
-_WAITING = struct.Struct("<QQq")
+_WAITING = struct.Struct("<QIIq")
 _CHECKSUM = struct.Struct("<Q")
-
-
-def mix(word: int) -> int:
-    """The output function of SplitMix64 (Steele, Lea and Flood, 2014, "Fast splittable pseudorandom generators")."""
-    word = (word ^ (word >> 30)) * 0xBF58476D1CE4E5B9 & _64_BITS
-    word = (word ^ (word >> 27)) * 0x94D049BB133111EB & _64_BITS
-    return word ^ (word >> 31)
 
 
 def initial_vector(seed: int, feature_id: int, slot: Slot) -> Float32s:
@@ -43,15 +37,11 @@ def initial_vector(seed: int, feature_id: int, slot: Slot) -> Float32s:
     Column c takes word c of the SplitMix64 stream that the seed and the id begin; its top 24 bits are a number in
     [-1, 1), which is multiplied by the `initial_scale` of the column's segment.
     """
-    start = _stream(seed, feature_id)
-    words = (mix((start + (column + 1) * _GOLDEN) & _64_BITS) for column in range(slot.dimension))
+    start = stream(seed, feature_id)
+    words = (mix((start + (column + 1) * GOLDEN) & ALL_BITS) for column in range(slot.dimension))
     units = np.array([(word >> 40) / (1 << 23) - 1 for word in words], dtype=np.float32)
     scales = [segment.initial_scale for segment in slot.segments for _ in range(segment.width)]
     return np.array(scales, dtype=np.float32) * units
-
-
-def _stream(seed: int, feature_id: int) -> int:
-    return mix(feature_id ^ mix((seed + _GOLDEN) & _64_BITS))
 
 
 @dataclass(slots=True)
@@ -63,12 +53,6 @@ class _Row:
     time: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    occurrences: int
-    time: int
-
-
 class ReferenceTable(Table):
     """A dictionary of rows.
 
@@ -76,13 +60,22 @@ class ReferenceTable(Table):
     hundred times those of `EmbeddingTable`.
     """
 
-    def __init__(self, slots: Iterable[Slot], seed: int = 0) -> None:
+    def __init__(
+        self,
+        slots: Iterable[Slot],
+        seed: int = 0,
+        *,
+        waiting: int = arguments.WAITING,
+        storage: Storage = "float32",
+    ) -> None:
         """An empty table of these slots. Raises InvalidArgument, naming the slot, where one cannot be used."""
+        self._storage = checked_storage(storage)
         self._head = Head(arguments.checked_seed(seed), arguments.checked_slots(slots))
         self._slots = {slot.number: slot for slot in self._head.slots}
         self._dimensions = frozenset(slot.dimension for slot in self._head.slots)
         self._rows: dict[int, _Row] = {}
-        self._waiting: dict[int, _Waiting] = {}
+        self._room = arguments.checked_waiting(waiting)
+        self._waiting = Waiting(self._room)
         self._version = 0
 
     def __len__(self) -> int:
@@ -138,6 +131,7 @@ class ReferenceTable(Table):
         bags = _bags(offsets, len(ids))
         if not np.all(np.abs(gradients) <= LARGEST_GRADIENT):
             raise InvalidArgument("gradients: one is not finite or not within 1e15")
+        self._check_learns()
         sums: dict[int, Float32s] = {}
         occurrences: dict[int, int] = {}
         for (begin, end), gradient in zip(bags, gradients, strict=True):
@@ -150,13 +144,20 @@ class ReferenceTable(Table):
             if not np.all(np.abs(gradient) <= LARGEST_SUM):
                 raise InvalidArgument(f"gradients: those of the id {feature_id} add up to more than 1e18")
         self._version += 1
+        known = {key: self._rows.get(key) for key in sums}
+        admitted = {key for key, row in known.items() if row is None and self._is_admitted(key, occurrences[key])}
+        counts = {key: occurrences[key] + self._waiting.count(key) for key in known}
+        for feature_id in admitted:
+            self._waiting.erase(feature_id)
         for feature_id, gradient in sums.items():
-            row = self._rows.get(feature_id) or self._admitted(feature_id, occurrences[feature_id], now)
+            row = self._new_row(feature_id, now) if feature_id in admitted else known[feature_id]
             if row is not None:
                 _learn(self._slot(feature_id), row, gradient)
                 row.version = self._version
                 row.time = max(row.time, now)
                 self._rows[feature_id] = row
+            elif self._slot(feature_id).admission > 1:
+                self._waiting.set(feature_id, counts[feature_id], now)
 
     def put(self, ids: UInt64s, vectors: Float32s, *, now: int) -> None:
         ids = arguments.checked_ids(ids)
@@ -168,9 +169,9 @@ class ReferenceTable(Table):
         self._version += 1
         last = {feature_id: vector for feature_id, vector in zip(ids.tolist(), vectors, strict=True) if feature_id}
         for feature_id, vector in last.items():
-            self._waiting.pop(feature_id, None)
+            self._waiting.erase(feature_id)
             row = self._rows.get(feature_id) or self._new_row(feature_id, now)
-            row.values = vector.copy()
+            row.values = rounded(vector[None], self._storage)[0].copy()
             row.version = self._version
             row.time = max(row.time, now)
             self._rows[feature_id] = row
@@ -185,17 +186,20 @@ class ReferenceTable(Table):
         arguments.checked_most(most)
         before = len(self._rows)
         self._rows = {key: row for key, row in self._rows.items() if not self._is_old(key, row.time, now)}
-        self._waiting = {key: one for key, one in self._waiting.items() if not self._is_old(key, one.time, now)}
+        for key, waiting in self._waiting.sorted():
+            if self._is_old(key, waiting.time, now):
+                self._waiting.erase(key)
         return before - len(self._rows)
 
     def snapshot(self, path: str | os.PathLike[str]) -> None:
+        self._check_learns()
         content = bytearray(self._head.encode())
         content += _STATE.pack(self._version, len(self._rows), len(self._waiting))
         for key, row in sorted(self._rows.items(), key=lambda item: mix(item[0])):
             content += _ROW.pack(key, row.version, row.time) + row.values.tobytes()
             content += b"".join(state.tobytes() for state in row.states)
-        for key, waiting in sorted(self._waiting.items()):
-            content += _WAITING.pack(key, waiting.occurrences, waiting.time)
+        for key, waiting in self._waiting.sorted():
+            content += _WAITING.pack(key, waiting.count, waiting.second, waiting.time)
         content += _CHECKSUM.pack(crc64(content))
         with written_aside(Path(path)) as file:
             file.write(content)
@@ -219,11 +223,15 @@ class ReferenceTable(Table):
                 for columns in (row.values, *row.states):
                     columns[:] = np.frombuffer(content, np.float32, len(columns), at)
                     at += columns.nbytes
+                row.values = rounded(row.values[None], self._storage)[0]
                 self._rows[key] = row
-            self._waiting = {
-                key: _Waiting(occurrences, time)
-                for key, occurrences, time in _WAITING.iter_unpack(content[at : at + waiting * _WAITING.size])
-            }
+            self._waiting = Waiting(self._room)
+            for key, count, second, time in _WAITING.iter_unpack(content[at : at + waiting * _WAITING.size]):
+                self._waiting.put(key, Occurrences(count, time, second))
+
+    def _check_learns(self) -> None:
+        if self._storage != "float32":
+            raise InvalidArgument("the table is a copy to serve from; it takes rows with `put` or `restore`")
 
     def _dimension(self, ids: UInt64s, dimension: int | None) -> int:
         told = next((self._slot(key).dimension for key in ids.tolist() if key), 0) if dimension is None else 0
@@ -244,17 +252,12 @@ class ReferenceTable(Table):
                 raise InvalidArgument(f"ids: {key} has the dimension {self._slot(key).dimension}, not {dimension}")
         return [self._rows.get(key) for key in ids.tolist()]
 
-    def _admitted(self, feature_id: int, occurrences: int, now: int) -> _Row | None:
-        """A new row for an id that has none, if it has now occurred often enough."""
+    def _is_admitted(self, feature_id: int, occurrences: int) -> bool:
+        """Whether an id without a row gets one for so many more occurrences."""
         slot = self._slot(feature_id)
-        if slot.admission_probability < 1 and not self._drawn(feature_id, occurrences):
-            return None
-        before = self._waiting.pop(feature_id, _Waiting(0, now))
-        occurrences += before.occurrences
-        if occurrences < slot.admission:
-            self._waiting[feature_id] = _Waiting(occurrences, max(before.time, now))
-            return None
-        return self._new_row(feature_id, now)
+        if slot.admission_probability < 1:
+            return self._drawn(feature_id, occurrences)
+        return self._waiting.count(feature_id) + occurrences >= slot.admission
 
     def _new_row(self, feature_id: int, now: int) -> _Row:
         slot = self._slot(feature_id)
@@ -267,7 +270,7 @@ class ReferenceTable(Table):
         for _ in range(occurrences):
             if refused > 1e-12:
                 refused *= 1.0 - self._slot(feature_id).admission_probability
-        word = mix(_stream(~self._head.seed & _64_BITS, feature_id) + self._version * _GOLDEN & _64_BITS)
+        word = mix(stream(~self._head.seed & ALL_BITS, feature_id) + self._version * GOLDEN & ALL_BITS)
         return (word >> 11) * 2.0**-53 >= refused
 
     def _is_old(self, feature_id: int, time: int, now: int) -> bool:
@@ -281,10 +284,10 @@ def crc64(content: bytes | bytearray) -> int:
     >>> hex(crc64(b"123456789"))  # the check value of the catalogue of CRC algorithms
     '0x995dc9bbdf1939fa'
     """
-    crc = _64_BITS
+    crc = ALL_BITS
     for byte in content:
         crc = _CRC_TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
-    return crc ^ _64_BITS
+    return crc ^ ALL_BITS
 
 
 def _crc_table() -> Iterator[int]:

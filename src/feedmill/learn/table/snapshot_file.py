@@ -9,7 +9,8 @@ All numbers are little-endian:
     rows        uint64 id, uint64 version of the last change, int64 time, float32 vector, as many as the id's slot has
                 columns, float32 state of its segments' optimizers; by the SplitMix64 hash of the id, but for rows that
                 changed while the snapshot was taken
-    waiting     in the order of their ids: uint64 id, uint64 occurrences, int64 time of the last
+    waiting     in the order of their ids: uint64 id, uint32 occurrences, uint32 which of its two buckets it lies in
+                (`feedmill.learn.table.waiting`), int64 time of the last
 
 Times are seconds since 1970.
     uint64      CRC-64/XZ of everything before

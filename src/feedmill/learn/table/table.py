@@ -15,8 +15,10 @@ from feedmill.domain.ids import UInt64s
 from feedmill.domain.optimizers import Adagrad, Adam, Ftrl, Optimizer, RowwiseAdagrad, Sgd
 from feedmill.domain.slots import Slot
 from feedmill.learn.table import arguments
+from feedmill.learn.table.arguments import WAITING
 from feedmill.learn.table.protocol import Pooling, Table, TableStats
 from feedmill.learn.table.snapshot_file import Head, opened, written_aside
+from feedmill.learn.table.storage import STORAGES, Storage, checked_storage
 
 _OPTIMIZERS: tuple[type[Optimizer], ...] = (Sgd, Adagrad, RowwiseAdagrad, Adam, Ftrl)
 """In the order of their native numbers."""
@@ -52,8 +54,26 @@ class EmbeddingTable(Table):
     (2, 1, array([ True,  True]))
     """
 
-    def __init__(self, slots: Iterable[Slot], seed: int = 0, *, threads: int = 1, kernel: Kernel = "auto") -> None:
+    def __init__(
+        self,
+        slots: Iterable[Slot],
+        seed: int = 0,
+        *,
+        waiting: int = WAITING,
+        storage: Storage = "float32",
+        threads: int = 1,
+        kernel: Kernel = "auto",
+    ) -> None:
         """An empty table of these slots.
+
+        `waiting` is how many ids are counted that wait for an admission above 1, in 32 to 64 bytes each, a page at a
+        time. Counts are those of the ids themselves: none is admitted too early. Where an id finds no room, one that
+        was seen longer ago is forgotten, and counts anew when it comes again: 2 in 100,000 of so many, and 8 in 100 of
+        twice as many.
+
+        With a `storage` of bfloat16 or int8 it is a copy to serve from: vectors are rounded to a half or, with 4 bytes
+        a vector, a quarter of their size, and there is no state of optimizers. It takes rows with `put`, or with
+        `restore` from a snapshot of the table that learns; `update` and `snapshot` raise InvalidArgument.
 
         `threads` is how many a lookup, and the arithmetic of an update, of some ten thousand ids may use. `kernel` is
         how the index is searched, by default the best way that the processor has; results are the same with each.
@@ -61,10 +81,14 @@ class EmbeddingTable(Table):
         Raises InvalidArgument, naming the slot, where one cannot be used, and for a kernel that the processor lacks.
         """
         self._head = Head(arguments.checked_seed(seed), arguments.checked_slots(slots))
+        waiting = arguments.checked_waiting(waiting)
         self._dimensions = frozenset(slot.dimension for slot in self._head.slots)
         self._threads = arguments.checked_threads(threads)
+        self.storage = checked_storage(storage)
+        """How vectors are kept."""
         native_slots = [_native_slot(slot) for slot in self._head.slots]
-        self._rows = _refused(_native.Table, self._head.seed, native_slots, kernel)
+        number = STORAGES.index(self.storage)
+        self._rows = _refused(_native.Table, self._head.seed, native_slots, waiting, number, kernel)
 
     @property
     def dimensions(self) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ import math
 import msgspec
 
 from feedmill.domain.errors import ConfigError
+from feedmill.learn.table.storage import Storage
 
 
 class ServingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,6 +25,9 @@ class ServingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """When nothing has been heard for so long, and impressions may wait for the time to pass, the log is told of it."""
     delta_poll_seconds: float = 0.02
     """How often the server looks for new parameters."""
+    storage: Storage = "float32"
+    """How the server's copy of the embedding table keeps its vectors: as they are learned, or rounded to bfloat16 or
+    int8, which takes about a third of the memory."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.trace_share <= 1:

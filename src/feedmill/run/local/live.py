@@ -240,7 +240,7 @@ class Live:
         self._follower = Follower(
             FileChannel(self.home.deltas),
             snapshots,
-            lambda: Parameters(learning, registry, dense_columns),
+            lambda: Parameters(learning, registry, dense_columns, self.config.serving.storage),
             learning.digest(),
         )
         self._follower.poll()
