@@ -86,7 +86,7 @@ def test_a_file_in_place_of_the_directory_is_refused(tmp_path: Path) -> None:
         Home(path / "below")
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff", b'{"created_by": "\xff"}'])
 def test_a_damaged_marker_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "home.json").write_bytes(content)
     with pytest.raises(HomeError, match=r"home\.json: damaged"):

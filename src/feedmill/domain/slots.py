@@ -104,7 +104,7 @@ class SlotRegistry:
             return cls()
         try:
             slots = msgspec.json.decode(path.read_bytes(), type=tuple[Slot, ...])
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise InvalidFile(f"{path}: not a slot registry ({error}); restore it from a backup") from None
         if [slot.number for slot in slots] != list(range(1, len(slots) + 1)):
             raise InvalidFile(f"{path}: slots are missing or out of order; restore it from a backup")

@@ -118,7 +118,7 @@ class Home:
             return None
         try:
             info = msgspec.json.decode(self.marker.read_bytes(), type=HomeInfo)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise HomeError(f"{self.marker}: damaged ({error}); restore it from a backup of this home") from None
         if info.format_version > FORMAT_VERSION:
             raise HomeVersionError(

@@ -16,6 +16,7 @@ import pytest
 from feedmill.domain.errors import SnapshotError
 from feedmill.learn.parameters import Rows
 from feedmill.learn.sync.protocol import Channel, Delta, Head, Header
+from feedmill.learn.table.storage import Storage
 
 HEADER = Header(
     epoch=3, sequence=7, config="c0ffee", registry=2**64 - 1, base=10, since=12, step=15, position=400,
@@ -65,6 +66,27 @@ class ChannelContract:
         assert_equal(channel.read(3, 7), delta(dense=dense))
         assert_equal(channel.read(3, 7), delta(dense=dense))
         assert channel.header(3, 7) == HEADER
+
+    @pytest.mark.parametrize(("storage", "share"), [("bfloat16", 2.0**-8), ("int8", 0.5 / 127 * (1 + 2.0**-6))])
+    def test_vectors_are_read_as_the_header_has_them_rounded(
+        self, channel: Channel, storage: Storage, share: float
+    ) -> None:
+        rng = np.random.default_rng(0)
+        ids = np.sort(rng.integers(1, 2**64, 500, dtype=np.uint64))
+        sizes = 10.0 ** rng.uniform(-30, 30, size=(500, 1))
+        vectors = (rng.uniform(-1, 1, size=(500, 8)) * sizes).astype(np.float32)
+        largest = np.finfo(np.float32).max
+        vectors[:3] = [[0] * 8, [largest] * 8, [-largest, 1, *[0] * 6]]
+        header = msgspec.structs.replace(HEADER, storage=storage)
+        channel.publish(Delta(header, {8: Rows(ids, vectors)}, None))
+        read = channel.read(3, 7)
+        assert read.header == channel.header(3, 7) == header
+        assert read.rows[8].ids.tobytes() == ids.tobytes()
+        assert np.isfinite(read.rows[8].vectors).all()
+        size = np.abs(vectors) if storage == "bfloat16" else np.abs(vectors).max(axis=1, keepdims=True)
+        # What is too large for either is the largest number that they have, within a 100th.
+        assert (np.abs(read.rows[8].vectors - vectors)[3:] <= share * size[3:]).all()
+        assert (np.abs(read.rows[8].vectors - vectors)[:3] <= 0.01 * size[:3]).all()
 
     def test_a_delta_may_be_empty(self, channel: Channel) -> None:
         empty = Delta(HEADER, {}, None)

@@ -53,7 +53,7 @@ def test_a_delta_that_was_cut_or_altered_anywhere_is_refused_by_name(tmp_path: P
             channel.read(3, 7)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"epoch": 1}'])
+@pytest.mark.parametrize("content", [b"", b"{", b'{"epoch": 1}', b'{"config": "\xff"}'])
 def test_a_torn_head_is_none(tmp_path: Path, content: bytes) -> None:
     channel = FileChannel(tmp_path)
     channel.announce(HEAD)

@@ -31,7 +31,7 @@ from feedmill.testing.memory_channel import MemoryChannel
 from feedmill.testing.memory_log import MemoryLog
 from feedmill.testing.small_log import START, small_config, small_log
 
-AT_ONCE = SyncConfig(sparse_seconds=0, dense_seconds=0, beat_seconds=0)
+AT_ONCE = SyncConfig(sparse_seconds=0, dense_seconds=0, beat_seconds=0, rows="float32")
 RECORDS = small_log(np.random.default_rng(0), 2_000)
 
 

@@ -125,7 +125,7 @@ def test_a_snapshot_can_be_taken_again_at_the_same_step(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["content", MANIFEST])
-@pytest.mark.parametrize("damage", ["missing", "cut", "changed"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "changed", "no text"])
 def test_a_damaged_snapshot_is_refused_by_name(tmp_path: Path, name: str, damage: str) -> None:
     snapshots = Snapshots(tmp_path)
     snapshots.save(Notebook("one"), 1, 0)
@@ -133,7 +133,12 @@ def test_a_damaged_snapshot_is_refused_by_name(tmp_path: Path, name: str, damage
     content = path.read_bytes()
     path.unlink()
     if damage != "missing":
-        path.write_bytes(content[:-1] if damage == "cut" else content.replace(b"o", b"0"))
+        damaged = {
+            "cut": content[:-1],
+            "changed": content.replace(b"o", b"0"),
+            "no text": content.replace(b"o", b"\xff"),
+        }
+        path.write_bytes(damaged[damage])
     with pytest.raises(SnapshotError, match="000000000001"):
         snapshots.restore(Notebook(), 1)
 

@@ -1,10 +1,11 @@
-"""How often parameters are published."""
+"""How parameters are published."""
 
 from __future__ import annotations
 
 import msgspec
 
 from feedmill.domain.errors import ConfigError
+from feedmill.learn.table.storage import Storage
 
 
 class SyncConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -14,6 +15,8 @@ class SyncConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Rows of the table are published at most this often."""
     dense_seconds: float = 1.0
     """Dense parameters are published at most this often."""
+    rows: Storage = "int8"
+    """How the vectors of rows are rounded on their way: not at all, to bfloat16, or to int8 beside a scale a row."""
     beat_seconds: float = 1.0
     """A trainer that has nothing to learn says this often that it is up to date."""
 

@@ -41,7 +41,7 @@ class FileChannel:
             if (status.st_mtime_ns, status.st_ino) != self._read_of:
                 self._head = msgspec.json.decode(self._path.read_bytes(), type=Head)
                 self._read_of = status.st_mtime_ns, status.st_ino
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             self._read_of = self._head = None
         return self._head
 

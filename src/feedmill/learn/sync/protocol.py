@@ -13,6 +13,7 @@ import msgspec
 import xxhash
 
 from feedmill.learn.parameters import Rows
+from feedmill.learn.table.storage import Storage
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -35,6 +36,8 @@ class Header(msgspec.Struct, frozen=True):
     """Everything that was received until then has been learned: UTC milliseconds, 0 where it is not known."""
     published_at: int
     """UTC milliseconds."""
+    storage: Storage = "float32"
+    """How the vectors of its rows are rounded on their way."""
 
 
 class Delta(NamedTuple):
@@ -42,7 +45,7 @@ class Delta(NamedTuple):
 
     header: Header
     rows: dict[int, Rows]
-    """By dimension."""
+    """By dimension; finite, and read as the header's `storage` rounds them."""
     dense: bytes | None
     """All dense parameters, see `Parameters.dense`; None where they are not due."""
 

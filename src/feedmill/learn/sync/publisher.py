@@ -132,6 +132,7 @@ class Publisher:
             position=self._position,
             received=self._received,
             published_at=self._clock.now(),
+            storage=self._config.rows,
         )
         dense = parameters.dense() if dense_due else None
         self._channel.publish(Delta(header, parameters.touched(sent.version), dense))

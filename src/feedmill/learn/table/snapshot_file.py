@@ -98,7 +98,7 @@ def _check_head(file: BinaryIO, own: Head) -> int:
         raise ValueError("it ends too early")
     try:
         head = msgspec.json.decode(file.read(length), type=Head)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ValueError(f"its head has been altered ({error})") from None
     if head.seed != own.seed:
         raise ValueError(f"its seed is {head.seed}, not {own.seed}")

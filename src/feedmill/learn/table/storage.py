@@ -21,7 +21,7 @@ STORAGES: tuple[Storage, ...] = get_args(Storage)
 """In the order of their native numbers."""
 
 _INFINITE = 0x7F80
-_LARGEST_SCALE = np.float32(float.fromhex("0x1.020406p+121"))
+LARGEST_SCALE = np.float32(float.fromhex("0x1.020406p+121"))
 """127 of it are finite."""
 
 
@@ -47,21 +47,31 @@ def to_bfloat16(vectors: Float32s) -> npt.NDArray[np.uint16]:
     return halves.astype(np.uint16)
 
 
+def to_bfloat16_scales(scales: Float32s) -> npt.NDArray[np.uint16]:
+    """uint16 [n] of scales, float32 [n]: the least bfloat16 that is not below one; 127 of it are finite."""
+    halves = (scales.view(np.uint32) + np.uint32(0xFFFF)) >> 16
+    return np.minimum(halves, LARGEST_SCALE.view(np.uint32) >> 16).astype(np.uint16)
+
+
 def from_bfloat16(halves: npt.NDArray[np.uint16]) -> Float32s:
-    """float32 [n, dim] of uint16 [n, dim]."""
+    """float32 of uint16, of any shape."""
     return (halves.astype(np.uint32) << 16).view(np.float32)
 
 
-def to_int8(vectors: Float32s) -> tuple[Float32s, npt.NDArray[np.int8]]:
-    """Scales, float32 [n], and int8 [n, dim] of float32 [n, dim]: steps of a 127th of a vector's largest number.
+def int8_scales(vectors: Float32s) -> Float32s:
+    """float32 [n]: a 127th of the largest number of each vector; 127 of it are finite."""
+    return np.minimum(np.abs(vectors).max(axis=1, initial=0.0) / np.float32(127), LARGEST_SCALE)
 
-    >>> scales, steps = to_int8(np.array([[0.0, -2.54, 0.03]], dtype=np.float32))
-    >>> scales.round(3).tolist(), steps.tolist()
-    ([0.02], [[0, -127, 2]])
+
+def to_int8(vectors: Float32s, scales: Float32s) -> npt.NDArray[np.int8]:
+    """int8 [n, dim] of float32 [n, dim] in steps of scales, float32 [n].
+
+    >>> vectors = np.array([[0.0, -2.54, 0.03]], dtype=np.float32)
+    >>> to_int8(vectors, int8_scales(vectors)).tolist()
+    [[0, -127, 2]]
     """
-    scales = np.minimum(np.abs(vectors).max(axis=1, initial=0.0) / np.float32(127), _LARGEST_SCALE)
     ratios = np.divide(vectors, scales[:, None], out=np.zeros_like(vectors), where=scales[:, None] > 0)
-    return scales, np.clip(np.rint(ratios), -127, 127).astype(np.int8)
+    return np.clip(np.rint(ratios), -127, 127).astype(np.int8)
 
 
 def from_int8(scales: Float32s, steps: npt.NDArray[np.int8]) -> Float32s:
@@ -78,4 +88,5 @@ def rounded(vectors: Float32s, storage: Storage) -> Float32s:
         case "bfloat16":
             return from_bfloat16(to_bfloat16(vectors))
         case "int8":
-            return from_int8(*to_int8(vectors))
+            scales = int8_scales(vectors)
+            return from_int8(scales, to_int8(vectors, scales))

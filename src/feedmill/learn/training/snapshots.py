@@ -144,7 +144,7 @@ class Snapshots:
         path = self.path(step)
         try:
             manifest = msgspec.json.decode((path / MANIFEST).read_bytes(), type=Manifest)
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise SnapshotError(f"{path / MANIFEST}: cannot be read ({error})") from None
         if manifest.format_version > FORMAT_VERSION:
             raise HomeVersionError(f"{path}: of a newer Feedmill; upgrade, or remove it to learn again from the log")

@@ -243,7 +243,7 @@ class Engagement:
             raise SnapshotError("the snapshot of engagement is damaged; fold the log again")
         try:
             snapshot = msgspec.msgpack.decode(content, type=_Snapshot)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise SnapshotError(f"the snapshot of engagement cannot be read ({error}); fold the log again") from None
         if (snapshot.version, snapshot.digest) != (FORMAT_VERSION, self._digest):
             raise SnapshotError(

@@ -51,5 +51,5 @@ def read_report(path: Path) -> Report | None:
     """The report; None where there is none."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Report)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None

@@ -73,7 +73,7 @@ def read_server(path: Path) -> ServerInfo | None:
     try:
         info = msgspec.json.decode(path.read_bytes(), type=ServerInfo)
         os.kill(info.pid, 0)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return info
 

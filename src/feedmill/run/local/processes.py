@@ -27,5 +27,5 @@ def read_processes(path: Path) -> tuple[ProcessInfo, ...]:
     """How the processes are; none where no supervisor has told."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=tuple[ProcessInfo, ...])
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return ()
