@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NATIVE := CMakeLists.txt $(wildcard native/*)
 
-.PHONY: setup demo test lint bench soak clean
+.PHONY: setup demo test lint bench soak sanitize clean
 
 setup: $(READY)
 
@@ -33,6 +33,9 @@ bench: $(READY)
 
 soak: $(READY)
 	@$(BIN)/pytest --soak -m soak --timeout 3600 $(ARGS)
+
+sanitize: $(READY)
+	@VENV="$(VENV)" .ci/sanitize $(ARGS)
 
 clean:
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

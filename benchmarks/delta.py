@@ -2,8 +2,8 @@
 
 A trainer goes over the KuaiRand log once. After every step its rows are published as float32, as bfloat16 and as int8,
 and a copy of each follows. Before a step is learned each copy predicts it: the differences of their AUC over the window
-say what rounding costs. Bytes are those of rows, ids and heads included, over those of the touched rows' float32 vectors.
-The peer is Monolith's sync: float32 vectors and 8 bytes an id, without its heads.
+say what rounding costs. Bytes are those of rows, ids and heads included, over those of the touched rows' float32
+vectors. The peer is Monolith's sync: float32 vectors and 8 bytes an id, without its heads.
 
     python benchmarks/delta.py [--data FOLDER] [--json] [--quick]
 """
@@ -50,6 +50,10 @@ class CountingChannel(FileChannel):
         super().__init__(folder)
         self.deltas = self.rows = self.encoded = self.vectors = self.ids = self.dense = 0
 
+    def counted(self) -> dict[str, int]:
+        """Deltas and rows, and bytes of what."""
+        return {name: getattr(self, name) for name in ("deltas", "rows", "encoded", "vectors", "ids", "dense")}
+
     def publish(self, delta: Delta) -> None:
         super().publish(delta)
         size = self._delta(delta.header.epoch, delta.header.sequence).stat().st_size
@@ -57,7 +61,7 @@ class CountingChannel(FileChannel):
         self.deltas += 1
         self.dense += dense
         self.encoded += size - dense
-        for _, (ids, vectors) in delta.rows.items():
+        for ids, vectors in delta.rows.values():
             self.rows += len(ids)
             self.ids += ids.nbytes
             self.vectors += vectors.nbytes
@@ -149,14 +153,9 @@ def run(data: Path, seed: int) -> dict[str, Any]:
                 "objectives": list(engine.config.objectives),
                 "users": np.concatenate([each.users for each in examples])[inside],
                 "labels": np.concatenate([each.labels for each in examples])[inside],
-                "predictions": {
-                    storage: np.concatenate(copy.predictions)[inside] for storage, copy in copies.items()
-                },
-                "channels": {
-                    storage: {name: getattr(copy.channel, name) for name in ("deltas", "rows", "encoded", "vectors", "ids", "dense")}
-                    for storage, copy in copies.items()
-                },
-            }  # fmt: skip
+                "predictions": {storage: np.concatenate(copy.predictions)[inside] for storage, copy in copies.items()},
+                "channels": {storage: copy.channel.counted() for storage, copy in copies.items()},
+            }
 
 
 def difference(

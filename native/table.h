@@ -42,7 +42,7 @@ struct TableStats {
   std::size_t waiting;        // ids that have occurred and have no row yet
   std::size_t bytes;          // in use in all
   std::size_t learned_bytes;  // of the vectors and optimizer states of the rows
-  std::size_t huge_bytes;     // of `bytes`: asked to lie on huge pages
+  std::size_t huge_bytes;     // of `bytes`: on huge pages
   double load;                // rows over cells of the index
 };
 
@@ -177,13 +177,14 @@ class Table {
   }
 
   TableStats stats() const {
+    const HugePages pages;
     std::lock_guard only_writer(writer_);
     const State& state = *state_;
     TableStats stats{state.index.size(), state.counts.size(), state.bytes() + plan_.bytes(), 0, 0, 0.0};
-    stats.huge_bytes = state.index.huge_bytes();
+    stats.huge_bytes = state.index.huge_bytes(pages);
     for (const auto& rows : state.groups) {
       stats.learned_bytes += rows->size() * rows->learned_bytes();
-      stats.huge_bytes += rows->huge_bytes();
+      stats.huge_bytes += rows->huge_bytes(pages);
     }
     stats.load = static_cast<double>(stats.rows) / static_cast<double>(state.index.cells());
     return stats;

@@ -55,7 +55,7 @@ class Index {
   std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
   std::size_t cells() const noexcept { return pages_in_use_ * kPageBuckets * Bucket::kCells; }
   std::size_t bytes() const noexcept;
-  std::size_t huge_bytes() const noexcept { return pages_.huge_bytes(forgotten_); }
+  std::size_t huge_bytes(const HugePages& pages) const noexcept { return pages_.huge_bytes(pages, forgotten_); }
 
   // The first step of a find: asks for the bucket.
   Probe prefetch(std::uint64_t hash) const noexcept;

@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "huge_pages.h"
+
 namespace feedmill::table {
 
 // Asks for the cache line of an address. Volatile, because compilers take a function that only prefetches for one without
@@ -44,7 +46,7 @@ class Region {
     data_ = first + before;
     if (before != kHugePage) ::munmap(data_ + bytes_, kHugePage - before);
   }
-  Region(Region&& other) noexcept : data_(std::exchange(other.data_, nullptr)), bytes_(other.bytes_), huge_(other.huge_) {}
+  Region(Region&& other) noexcept : data_(std::exchange(other.data_, nullptr)), bytes_(other.bytes_) {}
   Region& operator=(Region&&) = delete;
   ~Region() {
     if (data_ != nullptr) ::munmap(data_, bytes_);
@@ -52,18 +54,16 @@ class Region {
 
   std::byte* data() const noexcept { return data_; }
   std::size_t bytes() const noexcept { return bytes_; }
-  bool huge() const noexcept { return huge_; }
 
   void ask_for_huge_pages() noexcept {
 #ifdef MADV_HUGEPAGE
-    huge_ = ::madvise(data_, bytes_, MADV_HUGEPAGE) == 0;
+    ::madvise(data_, bytes_, MADV_HUGEPAGE);
 #endif
   }
 
  private:
   std::byte* data_;
   std::size_t bytes_;
-  bool huge_ = false;
 };
 
 // Numbered blocks of one size. Blocks never move; any number of threads may ask for the address of a block that they
@@ -84,10 +84,9 @@ class Blocks {
   std::size_t size() const noexcept { return used_; }
   // In use, when so many blocks are forgotten.
   std::size_t bytes(std::size_t forgotten) const noexcept { return (used_ - forgotten) * block_bytes_ + tables_bytes(); }
-  std::size_t huge_bytes(std::size_t forgotten) const noexcept {
+  std::size_t huge_bytes(const HugePages& pages, std::size_t forgotten) const noexcept {
     std::size_t bytes = 0;
-    for (const Region& region : regions_)
-      if (region.huge()) bytes += region.bytes();
+    for (const Region& region : regions_) bytes += pages.within(region.data(), region.bytes());
     return std::min(bytes, (used_ - forgotten) * block_bytes_);
   }
 

@@ -61,7 +61,7 @@ class RowSlabs {
   std::uint32_t state() const noexcept { return state_; }
   std::size_t size() const noexcept { return used_ - free_; }
   std::size_t bytes() const noexcept { return slabs_.bytes(forgotten()) + frees_.capacity() * sizeof(Free); }
-  std::size_t huge_bytes() const noexcept { return slabs_.huge_bytes(forgotten()); }
+  std::size_t huge_bytes(const HugePages& pages) const noexcept { return slabs_.huge_bytes(pages, forgotten()); }
   // Of a row's vector and of the state of its optimizers.
   std::size_t learned_bytes() const noexcept { return packed_bytes(storage_, dimension_) + state_ * sizeof(float); }
 

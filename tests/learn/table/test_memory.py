@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -137,3 +138,22 @@ def test_expiry_in_steps_looks_at_a_part_each_time_and_comes_to_the_same() -> No
     # In the middle of its steps, all at once is still all.
     in_steps.expire(NOW + 2 * DAY - 1000, most=1)
     assert in_steps.expire(NOW + 2 * DAY) == rows // 2
+
+
+def test_huge_pages_are_those_that_the_system_has_given() -> None:
+    def given() -> int:
+        lines = Path("/proc/self/smaps").read_text().splitlines()
+        return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("AnonHugePages:"))
+
+    if not Path("/proc/self/smaps").exists():
+        pytest.skip("this system does not say which pages are huge")
+    before = given()
+    table = EmbeddingTable([SLOT])
+    assert table.stats().huge_bytes == 0
+    for start in range(0, 500_000, 10_000):
+        ids = day_of(start, 1) + np.arange(10_000, dtype=np.uint64)
+        table.update(ids, np.arange(10_001), np.ones((10_000, 16), np.float32), now=NOW)
+    stats = table.stats()
+    assert 0 <= stats.huge_bytes <= stats.bytes
+    # What lies there without being in use yet is not counted.
+    assert 0.5 * (given() - before) <= stats.huge_bytes <= given()

@@ -45,7 +45,7 @@ def ids_of(keys: range) -> UInt64s:
         max_size=25,
     ),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_where_there_is_no_room_the_same_ids_are_forgotten_as_by_the_reference(
     tmp_path_factory: pytest.TempPathFactory, waiting: int, steps: list[tuple[str, int, int, int]]
 ) -> None:

@@ -28,7 +28,7 @@ class TableStats:
     load: float
     """Rows over cells of the index, 0 to 1."""
     huge_bytes: int
-    """Of `bytes`: in regions for which the system has accepted to use huge pages."""
+    """Of `bytes`: on huge pages, as the system says (Linux; elsewhere 0)."""
 
 
 class Table(Protocol):
@@ -56,7 +56,7 @@ class Table(Protocol):
         ...
 
     def stats(self) -> TableStats:
-        """How large the table is; constant cost."""
+        """How large the table is. Some milliseconds, as the system is asked which pages are huge."""
         ...
 
     def lookup(
