@@ -1,4 +1,4 @@
-"""DeepFM on the embedding table beside the same model on torch's sparse layer (figure L1).
+"""DeepFM on the embedding table beside the same model on torch's sparse layer (figure L1), in float32 and in bfloat16.
 
 26 slots of 16 columns and a linear weight, and a network of 400-400-400 (Guo et al., 2017). Both see the same batches,
 from the same initial weights: the rows learn by Adagrad, the network by Adam. Labels come from a hidden linear model
@@ -41,8 +41,10 @@ Look = Callable[[npt.NDArray[np.int64]], torch.Tensor]
 class DeepFM(nn.Module):
     """The dense part."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, halved: bool) -> None:
+        """`halved`: the products of the network in bfloat16; its weights and all sums stay float32."""
         super().__init__()
+        self._halved = halved
         width = SLOTS * DIMENSION
         layers: list[nn.Module] = []
         for hidden in (400, 400, 400):
@@ -56,7 +58,9 @@ class DeepFM(nn.Module):
         linear, vectors = rows[:, :, 0].sum(1), rows[:, :, 1:]
         total = vectors.sum(1)
         pairs = 0.5 * (total * total - (vectors * vectors).sum(1)).sum(1)
-        return self.bias + linear + pairs + self.network(vectors.flatten(1))[:, 0]
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._halved):
+            deep = self.network(vectors.flatten(1))[:, 0]
+        return self.bias + linear + pairs + deep.float()
 
 
 @dataclass
@@ -84,23 +88,32 @@ def main() -> None:
     steps = 60 if options.quick else 1_000
     data = made(values, BATCH * (steps + 20), options.seed)
     weights = initial(values, options.seed)
-    rounds: dict[str, list[Run]] = {"table": [], "torch": []}
+    rounds: dict[str, list[Run]] = {}
     for number in range(1 if options.quick else 2):
-        for name, learn in (("torch", with_torch), ("table", with_table)):
-            rounds[name].append(learn(data, weights, steps))
-            progress(f"round {number + 1}, {name}: {rounds[name][-1].rows_per_second:.0f} rows/s")
+        for kind, halved in (("", False), (", bfloat16", True)):
+            for name, learn in (("torch", with_torch), ("table", with_table)):
+                runs = rounds.setdefault(name + kind, [])
+                runs.append(learn(data, weights, steps, halved=halved))
+                progress(f"round {number + 1}, {name}{kind}: {runs[-1].rows_per_second:.0f} rows/s")
     ours, theirs = rounds["table"][0], rounds["torch"][0]
     apart = max(abs(a - b) for a, b in zip(ours.losses[:COMPARED], theirs.losses[:COMPARED], strict=True))
     rates = {name: max(run.rows_per_second for run in runs) for name, runs in rounds.items()}
     report(
-        {"L1": Figure(rates["table"], "rows/s", peers={"torch, sparse Adagrad": rates["torch"]})},
+        {
+            "L1": Figure(rates["table"], "rows/s", peers={"torch, sparse Adagrad": rates["torch"]}),
+            "L1.bfloat16": Figure(
+                rates["table, bfloat16"],
+                "rows/s",
+                peers={"torch, sparse Adagrad": rates["torch"], "the same in bfloat16": rates["torch, bfloat16"]},
+            ),
+        },
         options=options,
         libraries=("numpy", "torch"),
         slots=SLOTS,
         values=values * SLOTS,
         batch=BATCH,
         steps=steps,
-        auc={"table": round(ours.auc, 5), "torch": round(theirs.auc, 5)},
+        auc={name: round(runs[0].auc, 5) for name, runs in rounds.items()},
         largest_difference_of_loss={"steps": min(COMPARED, steps), "value": apart},
     )
 
@@ -121,7 +134,7 @@ def initial(values: int, seed: int) -> npt.NDArray[np.float32]:
     return rng.uniform(-0.05, 0.05, size=(values * SLOTS, COLUMNS)).astype(np.float32)
 
 
-def with_table(data: Data, weights: npt.NDArray[np.float32], steps: int) -> Run:
+def with_table(data: Data, weights: npt.NDArray[np.float32], steps: int, *, halved: bool) -> Run:
     """The model on Feedmill's table."""
     slots = [Slot(number, f"deepfm/{number}", (Segment(COLUMNS, Adagrad(RATE)),)) for number in range(1, SLOTS + 1)]
     table = EmbeddingTable(slots, threads=cores())
@@ -135,10 +148,10 @@ def with_table(data: Data, weights: npt.NDArray[np.float32], steps: int) -> Run:
         own: UInt64s = ids[positions.ravel()]
         return bag(own).view(-1, SLOTS, COLUMNS)
 
-    return learn(data, steps, look, lambda: bag.step(now=NOW))
+    return learn(data, steps, look, lambda: bag.step(now=NOW), halved=halved)
 
 
-def with_torch(data: Data, weights: npt.NDArray[np.float32], steps: int) -> Run:
+def with_torch(data: Data, weights: npt.NDArray[np.float32], steps: int, *, halved: bool) -> Run:
     """The model on torch's sparse layer."""
     torch.sparse.check_sparse_tensor_invariants.disable()
     layer = nn.Embedding.from_pretrained(torch.from_numpy(weights.copy()), freeze=False, sparse=True)
@@ -148,13 +161,13 @@ def with_torch(data: Data, weights: npt.NDArray[np.float32], steps: int) -> Run:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
-    return learn(data, steps, lambda positions: layer(torch.from_numpy(positions)), step)
+    return learn(data, steps, lambda positions: layer(torch.from_numpy(positions)), step, halved=halved)
 
 
-def learn(data: Data, steps: int, look: Look, step: Callable[[], None]) -> Run:
+def learn(data: Data, steps: int, look: Look, step: Callable[[], None], *, halved: bool) -> Run:
     """Go over the batches once, then measure on the rest."""
     torch.manual_seed(0)
-    model = DeepFM()
+    model = DeepFM(halved=halved)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001, fused=True)
     losses = []
     started = time.perf_counter()
