@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import random
-import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -14,69 +12,11 @@ import pytest
 
 from feedmill.domain.records import Item, Record
 from feedmill.stream.log.sqlite import SqliteLog
-from feedmill.testing.serving import Part, Serving, serving
+from feedmill.testing.serving import Part, serving
+from feedmill.testing.serving_load import Load
 
 ITEMS = 300
 PARTS: tuple[Part, ...] = ("server", "trainer", "supervisor")
-
-
-class Load:
-    """Posts events until each is acknowledged, and asks for feeds, from several threads."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.acknowledged: list[str] = []
-        self.feeds = 0
-        self.wrong: list[str] = []
-        self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=self._post, args=(n,)) for n in range(2)]
-        self._threads.append(threading.Thread(target=self._read))
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join(60)
-
-    def _serving(self) -> Serving:
-        return Serving(Path(), None, self.url, 0.0, None)  # type: ignore[arg-type]
-
-    def _post(self, thread: int) -> None:
-        generator, served, number = random.Random(thread), self._serving(), 0
-        while not self._stopping.is_set():
-            events = [
-                {
-                    "event_id": f"{thread}-{number + k}",
-                    "user_id": f"u{generator.randrange(50)}",
-                    "item_id": f"i{generator.randrange(ITEMS)}",
-                    "action": generator.choice(["like", "click", "skip"]),
-                }
-                for k in range(10)
-            ]
-            # Retried until it is acknowledged, as a client does.
-            while not self._stopping.is_set():
-                with contextlib.suppress(OSError, http.client.HTTPException):
-                    reply = served.ask("POST", "/v1/events", events, timeout=10)
-                    if reply.status == 200:
-                        self.acknowledged += [str(event["event_id"]) for event in events]
-                        break
-                    if reply.status != 503:
-                        self.wrong.append(f"{reply.status} {reply.body!r}")
-                time.sleep(0.05)
-            number += 10
-            time.sleep(0.01)
-
-    def _read(self) -> None:
-        generator, served = random.Random(9), self._serving()
-        while not self._stopping.is_set():
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                reply = served.ask("GET", f"/v1/feed/u{generator.randrange(60)}?limit=10", timeout=10)
-                if reply.status == 200:
-                    self.feeds += len(reply.json["items"]) == 10
-                elif reply.status != 503:
-                    self.wrong.append(f"{reply.status} {reply.body!r}")
-            time.sleep(0.02)
 
 
 def kill_at_random(home: Path, kills: int, seed: int) -> list[tuple[Part, float]]:
@@ -85,7 +25,7 @@ def kill_at_random(home: Path, kills: int, seed: int) -> list[tuple[Part, float]
     with contextlib.ExitStack() as stack:
         served = stack.enter_context(serving(home))
         port = int(served.url.rpartition(":")[2])
-        load = Load(served.url)
+        load = Load(served.url, items=ITEMS)
         stack.callback(load.stop)
         for number in range(kills):
             part = PARTS[number % len(PARTS)]
