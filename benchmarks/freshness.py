@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import statistics
+import subprocess
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -24,10 +26,15 @@ from typing import Any
 
 import numpy as np
 
-from http_load import Connection, paced, percentiles, served
+from feedmill.domain.clock import DAY
+from feedmill.domain.records import Item, Record
+from feedmill.run.home import Home
+from feedmill.stream.log.sqlite import SqliteLog
+from http_load import FEEDMILL, Connection, paced, percentiles, served
 from report import Figure, arguments, progress, report
 
 ITEMS, USERS, AUTHORS, TAGS = 10_000, 5_000, 500, 40
+PAST_USERS = 200_000
 FEEDS_PER_SECOND, EVENTS_PER_SECOND, POST = 20, 2_000, 100
 PROBES = 1_000
 POLL_SECONDS = 0.02
@@ -50,9 +57,18 @@ class Measured:
 
 
 def main() -> None:
-    options = arguments("How soon a feed knows what it was told.").parse_args()
-    with tempfile.TemporaryDirectory() as folder, served(Path(folder) / "home") as url:
-        measured, seconds, status = asyncio.run(run(url, options))
+    parser = arguments("How soon a feed knows what it was told.")
+    parser.add_argument("--past", type=int, default=0, metavar="N", help="so many events are in the log before")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        if options.past:
+            write_past(home, options.past, options.seed)
+        begun = time.perf_counter()
+        with served(home) as url:
+            ready = time.perf_counter() - begun
+            progress(f"ready after {ready:.1f} s")
+            measured, seconds, status = asyncio.run(run(url, options))
     state, parameters = percentiles(measured.state), percentiles(measured.parameters)
     report(
         {
@@ -61,6 +77,7 @@ def main() -> None:
         },
         options=options,
         libraries=("torch", "fastapi", "uvicorn"),
+        past={"events": options.past, "users": PAST_USERS if options.past else 0, "seconds_to_ready": round(ready, 2)},
         load={"feeds_per_second": FEEDS_PER_SECOND, "events_per_second": EVENTS_PER_SECOND, "seconds": round(seconds)},
         event_to_state_ms={**state, "probes": len(measured.state), "misses": measured.misses},
         event_to_model_ms={**parameters, "probes": len(measured.parameters), "lost": measured.lost},
@@ -74,6 +91,32 @@ def main() -> None:
         published={"Monolith, paper": "about a minute", "Monolith, code": "10 s", "Ekko, across sites": "2.4 s"},
         status=status,
     )
+
+
+def write_past(home: Path, events: int, seed: int) -> None:
+    """A log of so many events of the last month, learned: most of them views."""
+    rng = np.random.default_rng(seed)
+    now = time.time_ns() // 1_000_000
+    actions = np.array(["view", "click", "like", "hide"])
+    with contextlib.closing(SqliteLog(Home(home).log)) as log:
+        log.append([Record("item", now - 31 * DAY, object=f"i{n}", body=Item(**body(n, rng))) for n in range(ITEMS)])
+        for start in range(0, events, 100_000):
+            n = min(100_000, events - start)
+            times = (now - 30 * DAY + 30 * DAY * (start + np.arange(n)) // events).tolist()
+            users, items = rng.integers(PAST_USERS, size=n).tolist(), (ITEMS * rng.random(n) ** 3).astype(int).tolist()
+            did, seconds = rng.choice(actions, n, p=[0.94, 0.02, 0.02, 0.02]).tolist(), rng.integers(1, 60, n).tolist()
+            log.append(
+                [
+                    Record(
+                        "event", times[k], f"u{users[k]}", f"i{items[k]}", did[k],
+                        value=float(seconds[k]) if did[k] == "view" else None, event_id=f"past-{start + k}",
+                    )
+                    for k in range(n)
+                ]
+            )  # fmt: skip
+            if start % 1_000_000 == 0:
+                progress(f"writing the past: {start + n:,} of {events:,} events")
+    subprocess.run([FEEDMILL, "train", "--home", home], check=True, stdout=subprocess.DEVNULL)
 
 
 async def run(url: str, options: argparse.Namespace) -> tuple[Measured, float, Any]:
@@ -115,11 +158,13 @@ async def fill(connection: Connection, generator: np.random.Generator) -> None:
 
 
 def item(number: int, generator: np.random.Generator) -> dict[str, Any]:
+    return {"item_id": f"i{number}", "title": f"Item {number}", **body(number, generator)}
+
+
+def body(number: int, generator: np.random.Generator) -> dict[str, Any]:
     return {
-        "item_id": f"i{number}",
-        "title": f"Item {number}",
         "author_id": f"a{number % AUTHORS}",
-        "tags": [f"t{tag}" for tag in generator.choice(TAGS, 2, replace=False)],
+        "tags": tuple(f"t{tag}" for tag in generator.choice(TAGS, 2, replace=False)),
         "duration": float(generator.integers(10, 300)),
     }
 

@@ -227,6 +227,10 @@ def summary(some: list[Compared]) -> dict[str, Any]:
             }
             for i, name in enumerate(names)
         }
+        synced = [name for name in names if name != FROZEN]
+        days = np.log10([INTERVALS[name] / DAY for name in synced])
+        slopes = [-np.polyfit(days, [reached[name][k] for name in synced], 1)[0] for k in range(len(some))]
+        objectives[objective]["for each tenth of the interval"] = bounds(np.array(slopes))
     return {"examples": [each.examples for each in some], "objectives": objectives}
 
 
@@ -253,7 +257,7 @@ def draw(context: dict[str, Any], path: Path) -> None:
     titles = {"world": "Drifting worlds", "kuairand": "KuaiRand, two days"}
     for place, (name, title) in zip(places, titles.items(), strict=True):
         for colour, (objective, reached) in zip(colours, context[name]["objectives"].items(), strict=False):
-            names = [each for each in reached if each != FROZEN]
+            names = [each for each in reached if each in INTERVALS]
             points = np.array([reached[each]["less frozen"] for each in names]) * 100
             across = np.arange(len(names))
             place.fill_between(across, points[:, 1], points[:, 2], color=colour, alpha=0.14, linewidth=0)
