@@ -80,7 +80,7 @@ def test_every_file_imports_only_what_stands_to_its_left(root: Path) -> None:
         ("domain/ids.py", "import feedmill.stream.files"),
         ("domain/ids.py", "from feedmill import stream"),
         ("domain/ids.py", "from feedmill import _native"),
-        ("stream/joiner.py", "from feedmill.learn.table import Table"),
+        ("stream/joining/joiner.py", "from feedmill.learn.table import Table"),
         ("learn/models/ranker.py", "def late():\n    from feedmill.serve.feed import Feed"),
         ("learn/models/ranker.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import feedmill.run.home"),
         ("learn/models/ranker.py", "from ...serve import feed"),

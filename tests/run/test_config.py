@@ -131,6 +131,10 @@ def test_a_setting_that_is_none_is_left_out_of_the_toml(path: Path) -> None:
             "[objectives.x]\naction = 'like'\nscale = 0",
             "{path}: objectives.x.scale: must be above 0, not 0.0",
         ),
+        (
+            "[objectives.x]\naction = 'like'\nwindow_minutes = -1",
+            "{path}: objectives.x.window_minutes: -1.0 must lie between 0 and 1,000,000",
+        ),
         ("[objectives]", "{path}: objectives: none is configured; the ranker needs at least one"),
     ],
 )

@@ -43,6 +43,8 @@ class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Its weight in the final score."""
     threshold: float = 0.0
     scale: float = 1.0
+    window_minutes: float | None = None
+    """How long an impression waits for `action`: then its label is settled. None: as `join.window_minutes` says."""
 
     def label(self, outcomes: Mapping[str, float]) -> float:
         """The label of an impression with these outcomes (action to combined value)."""

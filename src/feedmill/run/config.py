@@ -22,7 +22,7 @@ from feedmill.run.config_layers import REPLACED_BY_FILE, load_layers, suggest
 from feedmill.run.local.config import ServingConfig
 from feedmill.serve.feed_config import FeedConfig
 from feedmill.stream.features.config import FeatureConfig
-from feedmill.stream.joiner import JoinConfig
+from feedmill.stream.joining.config import LONGEST_MINUTES, JoinConfig
 
 _POSITIVE = Action(meaning="positive", example_without_impression=True)
 _NEGATIVE = Action(meaning="negative", hides=True, example_without_impression=True)
@@ -92,6 +92,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             for field in ("weight", "threshold", "scale"):
                 if not math.isfinite(getattr(objective, field)):
                     raise ConfigError(f"objectives.{name}.{field}: must be a finite number")
+            if objective.window_minutes is not None and not 0 <= objective.window_minutes <= LONGEST_MINUTES:
+                raise ConfigError(
+                    f"objectives.{name}.window_minutes: {objective.window_minutes} must lie between 0 and 1,000,000"
+                )
 
     def policy_version(self) -> str:
         """16 hexadecimal digits that change with whatever decides, beside the parameters, what a feed shows."""

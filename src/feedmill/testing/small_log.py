@@ -17,7 +17,7 @@ from feedmill.domain.records import Item, Record, Scalar, Served, ServedItem, Us
 from feedmill.learn.models.config import RankerConfig, TwoTowerConfig
 from feedmill.learn.training.config import LearningConfig, TrainingConfig
 from feedmill.stream.features.config import FeatureConfig
-from feedmill.stream.joiner import JoinConfig
+from feedmill.stream.joining.config import JoinConfig
 
 START = 1_700_000_000_000
 ACTIONS = {

@@ -12,7 +12,7 @@ from feedmill.domain.objectives import Action, Objective
 from feedmill.learn.models.config import RankerConfig, TwoTowerConfig
 from feedmill.learn.training.config import TrainingConfig
 from feedmill.stream.features.config import FeatureConfig
-from feedmill.stream.joiner import JoinConfig
+from feedmill.stream.joining.config import JoinConfig
 from feedmill.testing.small_log import ACTIONS, OBJECTIVES, SMALL
 
 
@@ -23,6 +23,7 @@ from feedmill.testing.small_log import ACTIONS, OBJECTIVES, SMALL
         {"actions": ACTIONS | {"view": Action(repeats="max")}},
         {"objectives": dict(reversed(OBJECTIVES.items()))},
         {"objectives": OBJECTIVES | {"view": Objective("view", kind="regression", scale=11.0)}},
+        {"objectives": OBJECTIVES | {"click": Objective("click", window_minutes=5.0)}},
         {"features": FeatureConfig()},
         {"join": JoinConfig()},
         {"ranker": RankerConfig()},

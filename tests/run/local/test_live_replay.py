@@ -29,7 +29,7 @@ from feedmill.run.local.answers import FeedRequest, RankRequest
 from feedmill.run.local.live import Live
 from feedmill.serve.feed_config import FeedConfig
 from feedmill.stream.features.pack import unpack
-from feedmill.stream.joiner import JoinConfig
+from feedmill.stream.joining.config import JoinConfig
 from feedmill.stream.log.protocol import Log
 from feedmill.stream.log.sqlite import SqliteLog
 from feedmill.stream.state.feedback import FeedbackReader

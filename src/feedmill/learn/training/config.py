@@ -8,7 +8,7 @@ from feedmill.domain.errors import ConfigError
 from feedmill.domain.objectives import Action, Objective
 from feedmill.learn.models.config import RankerConfig, TwoTowerConfig
 from feedmill.stream.features.config import FeatureConfig
-from feedmill.stream.joiner import JoinConfig
+from feedmill.stream.joining.config import JoinConfig
 
 
 class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -20,7 +20,7 @@ from feedmill.learn.training.config import LearningConfig
 from feedmill.learn.training.ranking import RankerLearner
 from feedmill.learn.training.retrieving import Liked, TwoTowerLearner
 from feedmill.stream.files import storage_errors
-from feedmill.stream.joiner import Joiner
+from feedmill.stream.joining.joiner import Joiner
 from feedmill.stream.state.feedback import FeedbackReader
 from feedmill.stream.state.snapshot import load_state, save_state
 from feedmill.stream.state.state import Emit, Folded, State, StateConfig

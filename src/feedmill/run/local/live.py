@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 
 from feedmill import __version__
-from feedmill.domain.clock import MINUTE, Clock
+from feedmill.domain.clock import Clock
 from feedmill.domain.errors import InvalidRecord, NotFound, Unavailable
 from feedmill.domain.records import Item, Record, Served, User, served_event_id
 from feedmill.domain.slots import SlotRegistry
@@ -84,7 +84,7 @@ class Live:
         self._stopping = threading.Event()
         self._log: Any = structlog.get_logger()
         self._heartbeat = Heartbeat(
-            round(1000 * config.serving.heartbeat_seconds), round(config.join.window_minutes * MINUTE)
+            round(1000 * config.serving.heartbeat_seconds), config.join.longest_window(config.objectives.values())
         )
         self.unlogged_pages = 0
         """Pages that were answered and did not reach the log."""

@@ -1,4 +1,4 @@
-"""What a joiner remembers: pages, impressions and early actions, and how they are written to a snapshot."""
+"""What is remembered: pages, impressions and early actions."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class Impression:
     row: int
     """Where in `features` its own are; -1 where it has none."""
     outcomes: dict[str, float] = field(default_factory=dict)
-    closed: bool = False
-    """Whether it was an example; its window is open until then."""
+    closed: int = 0
+    """How many of its windows are over: so often it was an example."""
 
 
 @dataclass(slots=True, eq=False)
@@ -81,48 +81,3 @@ class Early:
         if self.request_id and self.request_id == impression.request_id:
             return True
         return not self.bound and impression.timestamp <= self.timestamp
-
-
-class StoredEarly(msgspec.Struct, array_like=True, gc=False):
-    """An `Early` of a snapshot."""
-
-    user_id: str
-    item_id: str
-    timestamp: int
-    opened: int
-    action: str
-    value: float
-    sequence: int
-    request_id: str
-    bound: bool
-
-
-class StoredPage(msgspec.Struct, array_like=True, gc=False):
-    """A `Page` of a snapshot."""
-
-    request_id: str
-    user_id: str
-    opened: int
-    timestamp: int
-    encoded_items: bytes
-    batch: int
-    """Which of the batches was logged with it; -1 where none was."""
-
-
-class Snapshot(msgspec.Struct, array_like=True):
-    """Everything that is remembered."""
-
-    schema: list[int]
-    """The slots of the features, and how many dense columns they have."""
-    users: list[str]
-    items: list[str]
-    requests: list[str]
-    batches: list[tuple[int, bytes]]
-    """Packed features as they are remembered, and their rows."""
-    pages: list[StoredPage]
-    impressions: bytes
-    """int64 [len(_COLUMNS), n], the closed ones first; what is named above stands here as a number."""
-    closed: int
-    outcomes: list[tuple[int, dict[str, float]]]
-    """Of the impressions that have some."""
-    early: list[StoredEarly]

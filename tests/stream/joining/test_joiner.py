@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -16,13 +16,15 @@ from feedmill.domain.batches import Examples
 from feedmill.domain.clock import HOUR, MINUTE
 from feedmill.domain.errors import ConfigError, SnapshotError
 from feedmill.domain.ids import hash_id
+from feedmill.domain.objectives import Objective
 from feedmill.domain.records import Item, Record, Served, ServedItem
 from feedmill.domain.slots import SlotRegistry
 from feedmill.learn.models.config import RankerConfig
 from feedmill.learn.models.ranker import ranker_schema
 from feedmill.stream.features.pack import pack, unpack
 from feedmill.stream.features.schema import Schema
-from feedmill.stream.joiner import JoinConfig, Joiner
+from feedmill.stream.joining.config import JoinConfig
+from feedmill.stream.joining.joiner import Joiner
 from feedmill.stream.state.feedback import FeedbackReader
 from feedmill.stream.state.state import Emit, State, StateConfig
 from feedmill.testing.small_log import ACTIONS, FEATURES, OBJECTIVES, SMALL, START, small_log
@@ -44,9 +46,14 @@ class Example(NamedTuple):
 class Feed:
     """A state with a joiner behind it."""
 
-    def __init__(self, schema: Schema = SCHEMA, config: JoinConfig = SMALL.join) -> None:
+    def __init__(
+        self,
+        schema: Schema = SCHEMA,
+        config: JoinConfig = SMALL.join,
+        objectives: Mapping[str, Objective] = OBJECTIVES,
+    ) -> None:
         self.schema = schema
-        reader = FeedbackReader(ACTIONS, OBJECTIVES)
+        reader = FeedbackReader(ACTIONS, objectives)
         self.state = State(StateConfig(FEATURES, reader, frozenset(config.served_means_seen)))
         self.joiner = Joiner(config, self.state, schema)
 
@@ -438,15 +445,62 @@ def with_pages(records: list[Record], seed: int) -> list[Record]:
 
 TIGHT = msgspec.structs.replace(SMALL.join, pages=2, impressions=3)
 CONFIGS = st.sampled_from([SMALL.join, TIGHT])
+# Clicks settle after 2 minutes, views after 30, and shares as the configuration of the joiner says.
+APART = {
+    "click": Objective("click", window_minutes=2.0),
+    "share": Objective("share"),
+    "view": Objective("view", kind="regression", scale=10.0, window_minutes=30.0),
+}
+WINDOWS = st.sampled_from([OBJECTIVES, APART])
+
+
+def test_each_label_is_settled_when_the_window_of_its_objective_is_over() -> None:
+    feed = Feed(objectives=APART)
+    feed.push(seen(0), act(1, "click"), act(1, "view", value=10.0))
+    assert feed.examples(heartbeat(1.99)) == []
+    assert feed.examples(heartbeat(2)) == [Example("u0", "i0", [1.0, 0.0, 1.0], [1.0, 0.0, 0.0], 0)]
+    feed.push(act(5, "share"), act(5, "view", value=10.0))
+    assert feed.examples(heartbeat(10)) == [Example("u0", "i0", [1.0, 1.0, 2.0], [0.0, 1.0, 0.0], 0)]
+    assert feed.joiner.waiting == 1
+    feed.push(act(20, "view", value=10.0))
+    assert feed.examples(heartbeat(30)) == [Example("u0", "i0", [1.0, 1.0, 3.0], [0.0, 0.0, 1.0], 0)]
+    assert feed.joiner.waiting == 0
+    assert feed.examples(heartbeat(89)) == []
+
+
+def test_windows_that_end_at_one_record_end_the_shortest_first() -> None:
+    feed = Feed(objectives=APART)
+    feed.push(seen(0), seen(1, "i1"))
+    assert [(example.item, example.weights) for example in feed.examples(heartbeat(40))] == [
+        ("i0", [1.0, 0.0, 0.0]), ("i1", [1.0, 0.0, 0.0]), ("i0", [0.0, 1.0, 0.0]), ("i1", [0.0, 1.0, 0.0]),
+        ("i0", [0.0, 0.0, 1.0]), ("i1", [0.0, 0.0, 1.0]),
+    ]  # fmt: skip
+
+
+def test_what_comes_between_two_windows_is_late_only_for_the_objectives_that_were_settled() -> None:
+    feed = Feed(objectives=APART)
+    assert len(feed.examples(seen(0), heartbeat(2))) == 1
+    assert feed.examples(act(3, "click"), act(3, "share")) == [Example("u0", "i0", [1.0, 0.0, 0.0], [1.0, 0.0, 0.0], 0)]
+    assert feed.examples(heartbeat(10)) == [Example("u0", "i0", [1.0, 1.0, 0.0], [0.0, 1.0, 0.0], 0)]
+
+
+def test_an_impression_is_remembered_for_late_hours_after_its_last_window() -> None:
+    feed = Feed(objectives=APART)
+    feed.push(seen(0, request="r"), heartbeat(89))
+    assert len(feed.examples(act(89, "click", request="r"))) == 1
+    assert feed.examples(act(90, "view", request="r"), heartbeat(300)) == []
+    assert feed.joiner.dump() == Feed(objectives=APART).joiner.dump()
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.integers(0, 2**32), st.lists(st.integers(0, 250), max_size=10), CONFIGS)
-def test_examples_do_not_depend_on_how_the_log_is_cut(seed: int, cuts: list[int], config: JoinConfig) -> None:
+@given(st.integers(0, 2**32), st.lists(st.integers(0, 250), max_size=10), CONFIGS, WINDOWS)
+def test_examples_do_not_depend_on_how_the_log_is_cut(
+    seed: int, cuts: list[int], config: JoinConfig, objectives: dict[str, Objective]
+) -> None:
     records = with_pages(small_log(np.random.default_rng(seed), 250), seed)
-    whole = Feed(config=config)
+    whole = Feed(config=config, objectives=objectives)
     expected = bytes_of(whole.push(*records))
-    feed, found = Feed(config=config), []
+    feed, found = Feed(config=config, objectives=objectives), []
     ends = [*sorted(cuts), len(records)]
     for begin, end in zip([0, *ends[:-1]], ends, strict=True):
         found += bytes_of(feed.push(*records[begin:end]))
@@ -458,10 +512,12 @@ def test_examples_do_not_depend_on_how_the_log_is_cut(seed: int, cuts: list[int]
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.integers(0, 2**32), st.integers(0, 250), CONFIGS)
-def test_joining_goes_on_from_a_dump_as_if_nothing_had_been(seed: int, cut: int, config: JoinConfig) -> None:
+@given(st.integers(0, 2**32), st.integers(0, 250), CONFIGS, WINDOWS)
+def test_joining_goes_on_from_a_dump_as_if_nothing_had_been(
+    seed: int, cut: int, config: JoinConfig, objectives: dict[str, Objective]
+) -> None:
     records = with_pages(small_log(np.random.default_rng(seed), 250), seed)
-    feed, restored = Feed(config=config), Feed(config=config)
+    feed, restored = Feed(config=config, objectives=objectives), Feed(config=config, objectives=objectives)
     feed.push(*records[:cut])
     restored.state.fold(records[:cut])
     restored.joiner.load(feed.joiner.dump())
@@ -562,8 +618,8 @@ def test_a_dump_holds_the_features_of_a_page_once_and_as_they_were_logged(report
             feed.push(*(seen(number, item, f"r{number}") for item in items))
     dumped = feed.joiner.dump()
     assert all(dumped.count(logged) == 1 for logged in pages)
-    # 8 numbers an impression; ids and positions, the times and the request of a page.
-    assert len(dumped) < sum(map(len, pages)) + 50 * (20 * 8 + 60) + reported * 50 * (20 * 64 + 10) + 500
+    # 9 numbers an impression; ids and positions, the times and the request of a page.
+    assert len(dumped) < sum(map(len, pages)) + 50 * (20 * 8 + 60) + reported * 50 * (20 * 72 + 10) + 500
 
 
 def test_the_dump_of_a_joiner_that_waits_for_nothing_can_be_loaded() -> None:
