@@ -38,6 +38,13 @@ def test_binary_and_regressed_objectives_are_measured_where_they_say_something()
     assert seconds == ValueMetrics(3, pytest.approx(5 / 3), pytest.approx(1.0))
 
 
+def test_a_weight_below_0_takes_back_the_error_of_a_row_that_was_counted_before() -> None:
+    labels, weights = column(2.0, 0.0, 0.0, 3.0), column(1, 1, -1, 1)
+    predictions = column(1.0, 2.0, 2.0, 2.0)
+    found = objective_metrics({"seconds": OBJECTIVES["seconds"]}, labels, predictions, weights)["seconds"]
+    assert found == ValueMetrics(2, 1.0, 1.0)
+
+
 def test_a_regressed_objective_without_rows_has_no_errors() -> None:
     nothing = np.empty((0, 1), np.float32)
     assert objective_metrics({"seconds": OBJECTIVES["seconds"]}, nothing, nothing, nothing) == {

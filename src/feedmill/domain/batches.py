@@ -65,7 +65,7 @@ class Examples:
     labels: Float32s
     """float32 [n, O], a column an objective, in the order of the configuration."""
     weights: Float32s
-    """float32 [n, O]: 0 where a row says nothing about an objective."""
+    """float32 [n, O]: 0 where a row says nothing about an objective; below 0 where it takes back what another said."""
     users: UInt64s
     """uint64 [n]: keys."""
     items: UInt64s
@@ -77,3 +77,10 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def take(self, rows: npt.NDArray[np.intp]) -> Examples:
+        """Some rows, in the order given; copies them."""
+        return Examples(
+            self.features.take(rows), self.labels[rows], self.weights[rows], self.users[rows], self.items[rows],
+            self.timestamps[rows], self.sequence[rows],
+        )  # fmt: skip

@@ -31,9 +31,9 @@ def objective_metrics(
     objectives: Mapping[str, Objective],  # O of them
     labels: Float32s,  # float32 [n, O]
     predictions: Float32s,  # float32 [n, O]
-    weights: Float32s,  # float32 [n, O], 0 where a row says nothing about an objective
+    weights: Float32s,  # float32 [n, O], as in `Examples`
 ) -> dict[str, ObjectiveMetrics]:
-    """The metrics of every objective over the rows that say something about it."""
+    """The metrics of every objective over the rows that say something about it, weighted."""
     return {
         name: binary_metrics(labels[:, index], predictions[:, index], weights[:, index])
         if objective.kind == "binary"
@@ -43,11 +43,12 @@ def objective_metrics(
 
 
 def value_metrics(labels: Float32s, predictions: Float32s, weights: Float32s) -> ValueMetrics:
-    """The errors of predicted values over the rows whose weight is above 0."""
-    error = (predictions - labels)[weights > 0].astype(np.float64)
-    if len(error) == 0:
-        return ValueMetrics(0, None, None)
-    return ValueMetrics(len(error), float(np.mean(error * error)), float(np.mean(np.abs(error))))
+    """The mean errors of predicted values; a weight below 0 takes back a row that was counted before."""
+    error, weight = (predictions - labels).astype(np.float64), weights.astype(np.float64)
+    rows, total = int(np.sign(weight).sum()), float(weight.sum())
+    if total <= 0:
+        return ValueMetrics(rows, None, None)
+    return ValueMetrics(rows, float(error * error @ weight) / total, float(np.abs(error) @ weight) / total)
 
 
 class RecentMetrics(msgspec.Struct, frozen=True):

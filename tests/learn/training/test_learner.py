@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedmill.domain.batches import Examples
 from feedmill.domain.clock import HOUR
 from feedmill.domain.errors import SnapshotError, StorageError
 from feedmill.domain.records import Record
@@ -125,13 +124,8 @@ def test_more_examples_than_a_batch_are_learned_in_parts() -> None:
     in_parts.joiner.push(seen, in_parts.state.fold(seen, emit))
     examples = in_parts.joiner.push([end], in_parts.state.fold([end], emit))
     for start in range(0, 100, 32):
-        in_parts.ranker.learn(rows_of(examples, np.arange(start, min(start + 32, 100))))
+        in_parts.ranker.learn(examples.take(np.arange(start, min(start + 32, 100))))
     assert parameter_bytes(in_parts) == parameter_bytes(learner)
-
-
-def rows_of(examples: Examples, rows: np.ndarray) -> Examples:
-    columns = {name: getattr(examples, name)[rows] for name in Examples.__dataclass_fields__ if name != "features"}
-    return Examples(examples.features.take(rows), **columns)
 
 
 def test_a_step_without_examples_changes_no_parameters() -> None:

@@ -1,5 +1,6 @@
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -76,3 +77,11 @@ def test_scores_that_cannot_be_ranked_are_refused():
         auc([0, 1], [0.1, 0.2, 0.3])
     with pytest.raises(InvalidArgument, match="one weight a row"):
         auc([0, 1], [0.1, 0.2], [1.0])
+
+
+def test_a_weight_below_0_takes_back_a_row_that_was_counted_before():
+    labels, scores = [1, 0, 1, 1, 0], [0.6, 0.2, 0.4, 0.7, 0.5]
+    corrected = binary_metrics([*labels, 0, 0], [*scores, 0.4, 0.4], [1, 1, 1, 1, 1, 1, -1])
+    expected = binary_metrics(labels, scores)
+    assert msgspec.structs.astuple(corrected) == pytest.approx(msgspec.structs.astuple(expected))
+    assert (corrected.rows, corrected.positives) == (5, 3)

@@ -15,7 +15,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the trainer goes over the log."""
 
     seed: int = 0
-    """Of the initial parameters and of the items that are drawn as negatives."""
+    """Of the initial parameters, of the items that are drawn as negatives, and of the negatives that are learned."""
     batch: int = 256
     """A step takes at most this many records."""
     batch_ms: int = 50

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from feedmill.domain.batches import Examples, Features, Float32s
+from feedmill.domain.batches import Examples, Float32s
 from feedmill.domain.errors import SnapshotError
 from feedmill.domain.records import Record
 from feedmill.domain.slots import SlotRegistry
@@ -62,7 +62,7 @@ class Learner:
         reader = FeedbackReader(config.actions, config.objectives)
         self.state = State(StateConfig(config.features, reader, frozenset(config.join.served_means_seen), seed))
         self.parameters = Parameters(config, registry, self.state.native.dense_columns)
-        self.joiner = Joiner(config.join, self.state, self.parameters.ranker_schema)
+        self.joiner = Joiner(config.join, self.state, self.parameters.ranker_schema, seed)
         self.ranker = RankerLearner(self.parameters)
         self.towers = TwoTowerLearner(self.parameters)
         self._learns_retrieval = learn_retrieval
@@ -137,10 +137,6 @@ class Learner:
 
 
 def _split(examples: Examples, size: int) -> list[Examples]:
-    parts = []
-    for start in range(0, len(examples), size):
-        rows = np.arange(start, min(start + size, len(examples)))
-        features: Features = examples.features.take(rows)
-        columns = (getattr(examples, name)[rows] for name in Examples.__dataclass_fields__ if name != "features")
-        parts.append(Examples(features, *columns))
-    return parts
+    return [
+        examples.take(np.arange(start, min(start + size, len(examples)))) for start in range(0, len(examples), size)
+    ]

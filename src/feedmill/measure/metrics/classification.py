@@ -93,14 +93,15 @@ def calibration(labels: npt.ArrayLike, probabilities: npt.ArrayLike, weights: np
 def binary_metrics(
     labels: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike | None = None
 ) -> BinaryMetrics:
-    """All metrics of this file over the rows whose weight is above 0."""
+    """All metrics of this file over the rows with a weight; one below 0 takes back a row that was counted before."""
     positive, predicted = _columns(labels, probabilities)
     weight = np.ones(len(positive)) if weights is None else np.asarray(weights, dtype=np.float64)
-    used = weight > 0
+    used = weight != 0
     positive, predicted, weight = positive[used], predicted[used], weight[used]
+    counted = np.sign(weight)
     return BinaryMetrics(
-        rows=len(positive),
-        positives=int(positive.sum()),
+        rows=int(counted.sum()),
+        positives=int(counted[positive].sum()),
         auc=auc(positive, predicted, weight),
         log_loss=log_loss(positive, predicted, weight),
         calibration=calibration(positive, predicted, weight),

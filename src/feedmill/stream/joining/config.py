@@ -22,6 +22,8 @@ class JoinConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long after its last window an impression is remembered for actions that come late."""
     served_means_seen: tuple[str, ...] = ()
     """Surfaces on which what was served counts as seen."""
+    negative_rate: float = 1.0
+    """Of the impressions that nothing positive has followed, this share is learned, at the weight of all."""
     pages: int = 50_000
     """At most so many pages are remembered: 0.8 KB each, and about 2 KB where its features were logged."""
     impressions: int = 500_000
@@ -32,6 +34,8 @@ class JoinConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name in ("window_minutes", "late_hours"):
             if not 0 <= getattr(self, name) <= 1e6:
                 raise ConfigError(f"join.{name}: {getattr(self, name)} must lie between 0 and 1,000,000")
+        if not 1e-6 <= self.negative_rate <= 1:
+            raise ConfigError(f"join.negative_rate: {self.negative_rate} must lie between 0.000001 and 1")
         for name in ("pages", "impressions"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"join.{name}: {getattr(self, name)} must be at least 1")

@@ -9,9 +9,11 @@ What becomes of what:
 - an impression that is reported again for the same request, user and item is the one that is known already;
 - an action belongs to the impression of its request, user and item, else to the last one of its user and item;
 - a request id counts only for the user whose page it is: from anybody else it is as if there were none;
-- an action within `late_hours` after its impression's last window teaches the objectives that it changes and whose
-  window was over, on the impression's features, as an example of its own; of what waits for that, the oldest is
-  forgotten first when there are more than `impressions`, or more pages than `pages`;
+- an action that comes after a window, within `late_hours` after the last one, corrects the labels that were settled
+  without it: one example takes back what was taught, with the weight that it had, and one teaches what is true. Of
+  what waits for that, the oldest is forgotten first when there are more than `impressions`, or more pages than `pages`;
+- an impression that nothing positive has followed when a window is over is one of the negatives, of which a share of
+  `negative_rate` is learned, at the weight of all;
 - an action on an item of a served page tells that the items above it were seen, reported or not: those that were served
   with logged features become impressions, and so does the item itself;
 - an action that stands in the log before its impression waits for it, as long as the longest window: the next
@@ -44,6 +46,7 @@ from feedmill.stream.joining.collected import Collected
 from feedmill.stream.joining.config import JoinConfig
 from feedmill.stream.joining.memory import Memory
 from feedmill.stream.joining.remembered import Early, Impression, Packed, Page
+from feedmill.stream.joining.sampling import NegativeSampling
 from feedmill.stream.joining.snapshot import dump, load
 from feedmill.stream.joining.windows import windows_of
 from feedmill.stream.state.rows import RowKind
@@ -63,8 +66,8 @@ class Joiner:
     times its own bytes on top while it is made.
     """
 
-    def __init__(self, config: JoinConfig, state: State, schema: Schema) -> None:
-        """`schema` is that of the features that `push` is given."""
+    def __init__(self, config: JoinConfig, state: State, schema: Schema, seed: int = 0) -> None:
+        """`schema` is that of the features that `push` is given; `seed` chooses the negatives that are learned."""
         self._state = state
         self._schema = schema
         self._reader = state.reader
@@ -79,6 +82,7 @@ class Joiner:
             config.pages,
             config.impressions,
         )
+        self._sampling = NegativeSampling(config.negative_rate, seed)
         self._watermark = state.watermark
         self.unreadable_features = 0
         """Impressions whose logged features were damaged or of another schema, and were not used."""
@@ -129,12 +133,13 @@ class Joiner:
                     if self._report(come):
                         begun.append(come)
                 elif kind == RowKind.JOINED:
-                    collected.add(come, rows.labels[row].tolist(), self._everything)
+                    labels = rows.labels[row].tolist()
+                    collected.add(come, labels, self._everything, negative=not any(labels))
                 elif kind == RowKind.DRAWN:
                     drawn.append(come)
                 else:
                     self._act(collected, record, come, drawn)
-        examples = collected.examples(self._state)
+        examples = collected.examples(self._state, self._sampling)
         self._pack_own(begun, emitted.features)
         return examples
 
@@ -162,8 +167,12 @@ class Joiner:
     def _settle(self, collected: Collected) -> None:
         """What the watermark has ended: windows, and what is remembered after them."""
         for impression in self._memory.close(self._watermark):
-            weights = self._windows[impression.closed - 1].weights
-            collected.add(impression, self._reader.read(impression.outcomes).labels, weights)
+            window = self._windows[impression.closed - 1]
+            labels = self._reader.read(impression.outcomes).labels
+            negative = not any(labels[index] for index in window.objectives)
+            if negative:
+                impression.negative |= 1 << (impression.closed - 1)
+            collected.add(impression, labels, window.weights, negative=negative)
         self._memory.forget(self._watermark)
 
     def _report(self, seen: Impression) -> bool:
@@ -249,7 +258,7 @@ class Joiner:
             taught = self._reader.read(impression.outcomes).labels if impression.closed else None
             self._reader.combine(impression.outcomes, record.action, value)
             if taught is not None:
-                self._teach_late(collected, impression, taught)
+                self._correct(collected, impression, taught)
             return
         if not about:
             return
@@ -259,14 +268,32 @@ class Joiner:
                 collected.add(other, self._reader.nothing.labels, weights)
             collected.add(acted, self._reader.read({record.action: value}).labels, weights)
 
-    def _teach_late(self, collected: Collected, impression: Impression, taught: list[float]) -> None:
+    def _correct(self, collected: Collected, impression: Impression, taught: list[float]) -> None:
+        """What an action has changed of the labels that were settled without it.
+
+        The gradient of both examples together is that of the true label less that of the label which was taught, so
+        that in the sum the latter was never there: the loss for positive and unlabelled data (du Plessis et al., 2015),
+        which Ktena et al. (2019, arXiv 1907.06558, section 3) put to delayed feedback.
+        """
         labels = self._reader.read(impression.outcomes).labels
-        changed = [
-            float(new != old and self._window_of[index] < impression.closed)
-            for index, (new, old) in enumerate(zip(labels, taught, strict=True))
-        ]
-        if any(changed):
-            collected.add(impression, labels, changed)
+        back, true = [0.0] * len(labels), [0.0] * len(labels)
+        for index, (new, old) in enumerate(zip(labels, taught, strict=True)):
+            if new != old and self._window_of[index] < impression.closed:
+                back[index] = -self._weight(impression, index, old)
+                true[index] = self._weight(impression, index, new)
+        for told, weights in ((taught, back), (labels, true)):
+            if any(weights):
+                collected.add(impression, told, weights)
+
+    def _weight(self, impression: Impression, objective: int, label: float) -> float:
+        """The weight with which a label of an impression is taught."""
+        if label or not impression.negative >> self._window_of[objective] & 1:
+            return 1.0
+        users, items = self._state.catalog.users.keys, self._state.catalog.items.keys
+        weights = self._sampling.weights(
+            users[[impression.user]], items[[impression.item]], np.array([impression.sequence])
+        )  # fmt: skip
+        return float(weights[0])
 
     def _open_page(self, request_id: str, page: Page, last: int, user: int, sequence: int) -> None:
         """Impressions of the items down to the position `last`, where they were served with their features."""
@@ -295,10 +322,14 @@ class Joiner:
 
     def _joined_only(self, folded: Folded) -> Examples:
         rows, catalog = folded.rows, self._state.catalog
-        return Examples(
-            folded.emitted[0].features, rows.labels, np.ones_like(rows.labels), catalog.users.keys[rows.users],
-            catalog.items.keys[rows.items], rows.timestamps, rows.sequence,
+        users, items = catalog.users.keys[rows.users], catalog.items.keys[rows.items]
+        weights = np.ones_like(rows.labels)
+        negative = ~rows.labels.any(axis=1)
+        weights[negative] *= self._sampling.weights(users, items, rows.sequence)[negative, None]
+        examples = Examples(
+            folded.emitted[0].features, rows.labels, weights, users, items, rows.timestamps, rows.sequence
         )  # fmt: skip
+        return examples if self._sampling.rate == 1 else examples.take(np.flatnonzero(weights.any(axis=1)))
 
 
 def _all_joined(records: Sequence[Record], folded: Folded) -> bool:

@@ -58,6 +58,8 @@ class Impression:
     outcomes: dict[str, float] = field(default_factory=dict)
     closed: int = 0
     """How many of its windows are over: so often it was an example."""
+    negative: int = 0
+    """A bit for each of these, from the lowest: whether nothing positive had followed by then."""
 
 
 @dataclass(slots=True, eq=False)

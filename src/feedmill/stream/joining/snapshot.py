@@ -14,7 +14,7 @@ from feedmill.stream.joining.memory import Memory
 from feedmill.stream.joining.remembered import Early, Impression, Packed, Page
 from feedmill.stream.state.state import State
 
-_COLUMNS = ("user", "item", "timestamp", "sequence", "opened", "request_id", "features", "row", "closed")
+_COLUMNS = ("user", "item", "timestamp", "sequence", "opened", "request_id", "features", "row", "closed", "negative")
 _Value = TypeVar("_Value")
 
 
@@ -132,13 +132,13 @@ def _fill(memory: Memory, state: State, stored: _Stored) -> None:
         )  # fmt: skip
     columns = np.frombuffer(stored.impressions, "<i8").reshape(len(_COLUMNS), -1).tolist()
     outcomes = dict(stored.outcomes)
-    for number, (user, item, timestamp, sequence, opened, request, batch, row, closed) in enumerate(
+    for number, (user, item, timestamp, sequence, opened, request, batch, row, closed, negative) in enumerate(
         zip(*columns, strict=True)
     ):
         memory.add(
             Impression(
                 users[user], items[item], timestamp, sequence, opened, stored.requests[request], batches[batch], row,
-                outcomes.get(number, {}), closed,
+                outcomes.get(number, {}), closed, negative,
             )
         )  # fmt: skip
     for early in stored.early:
