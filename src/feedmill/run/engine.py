@@ -114,7 +114,7 @@ class Engine:
     def make_learner(self) -> Learner:
         """A learner that has seen nothing, on the home's slots."""
         registry = SlotRegistry.load(self.home.slots)
-        learner = Learner(self.config.learning(), registry)
+        learner = Learner(self.config.learning(), registry, folder=self.home.snapshots)
         dumped = registry.dump()
         if not self.home.slots.exists() or self.home.slots.read_bytes() != dumped:
             atomic_write(self.home.slots, dumped)

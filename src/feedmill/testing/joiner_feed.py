@@ -6,6 +6,7 @@ Objectives are click, share and view (seconds over 10); the window is 10 minutes
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -48,11 +49,12 @@ class Feed:
         schema: Schema = SCHEMA,
         config: JoinConfig = SMALL.join,
         objectives: Mapping[str, Objective] = OBJECTIVES,
+        disk: Path | None = None,
     ) -> None:
         self.schema = schema
         reader = FeedbackReader(ACTIONS, objectives)
         self.state = State(StateConfig(FEATURES, reader, frozenset(config.served_means_seen)))
-        self.joiner = Joiner(config, self.state, schema)
+        self.joiner = Joiner(config, self.state, schema, disk=disk)
 
     def push(self, *records: Record) -> Examples:
         return self.joiner.push(records, self.state.fold(records, [Emit(self.schema.view, "examples")]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -42,7 +43,7 @@ def log(seed: int = 1, size: int = SIZE) -> MemoryLog:
 
 def new_trainer(log: MemoryLog, folder: Path, config: LearningConfig | None = None, keep: int = 2) -> Trainer:
     chosen = config or small_config()
-    return Trainer(log, lambda: Learner(chosen, SlotRegistry()), Snapshots(folder, keep))
+    return Trainer(log, lambda: Learner(chosen, SlotRegistry(), folder=folder), Snapshots(folder, keep))
 
 
 def crash_after(steps: int) -> Callable[[Step], bool]:
@@ -114,13 +115,19 @@ def test_a_trainer_that_is_stopped_at_any_step_goes_on_as_if_nothing_had_been(
     assert bytes_of(trainer, folder) == trained(source, folder)
 
 
-@settings(deadline=None, max_examples=8)
-@given(st.integers(0, 2**32), st.lists(st.integers(0, 4), min_size=1, max_size=4), st.integers(1, 5))
+def on_disk(config: LearningConfig) -> LearningConfig:
+    """A configuration whose joiner has room in memory for next to nothing."""
+    return msgspec.structs.replace(config, join=msgspec.structs.replace(config.join, impressions=2, pages=1))
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.integers(0, 2**32), st.lists(st.integers(0, 4), min_size=1, max_size=4), st.integers(1, 5), st.booleans())
 def test_a_trainer_that_crashes_at_any_step_recovers_from_snapshot_and_journal(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, crashes: list[int], snapshot_steps: int
+    tmp_path_factory: pytest.TempPathFactory, seed: int, crashes: list[int], snapshot_steps: int, spills: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("trainer")
     source, config = log(seed, 3 * SIZE), small_config(snapshot_steps=snapshot_steps)
+    config = on_disk(config) if spills else config
     begun = 0
     for steps in crashes:
         trainer = new_trainer(source, folder / "crashed", config)
@@ -131,7 +138,8 @@ def test_a_trainer_that_crashes_at_any_step_recovers_from_snapshot_and_journal(
     assert trainer.step == begun
     trainer.run()
     trainer.close()
-    assert bytes_of(trainer, folder) == trained(source, folder)
+    assert bytes_of(trainer, folder) == trained(source, folder, config)
+    assert (trainer.learner.joiner.on_disk[0] > 0) == spills
 
 
 def test_a_last_batch_that_was_not_full_is_executed_again_as_it_was(tmp_path: Path) -> None:
@@ -256,6 +264,19 @@ def test_what_another_configuration_has_learned_is_there_when_it_comes_back(tmp_
     trainer.run()
     trainer.close()
     assert bytes_of(trainer, tmp_path) == trained(source, tmp_path)
+
+
+def test_what_the_joiner_kept_on_disk_is_put_aside_and_removed_with_the_snapshots(tmp_path: Path) -> None:
+    source = log()
+    files = []
+    for seed in (0, 1, 0, 2, 3, 4):
+        trainer = new_trainer(source, tmp_path / "t", on_disk(small_config(seed=seed)))
+        assert (trainer.step == STEPS) == (len(files) == 2)
+        trainer.run()
+        trainer.close()
+        files.append({path.name for path in (tmp_path / "t").glob("joined-*")})
+    assert [len(names) for names in files] == [1, 2, 2, 3, 3, 3]
+    assert files[1] == files[2]
 
 
 def test_a_changed_number_of_snapshots_goes_on(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tracemalloc
 
 import msgspec
@@ -364,9 +365,11 @@ def with_pages(records: list[Record], seed: int) -> list[Record]:
     return records
 
 
-TIGHT = msgspec.structs.replace(SMALL.join, pages=2, impressions=3)
-SAMPLED = msgspec.structs.replace(SMALL.join, negative_rate=0.5)
-CONFIGS = st.sampled_from([SMALL.join, TIGHT, SAMPLED])
+TIGHT = msgspec.structs.replace(SMALL.join, pages=2, impressions=3, disk_pages=0, disk_impressions=0)
+ON_DISK = msgspec.structs.replace(SMALL.join, pages=1, impressions=1)
+TIGHT_ON_DISK = msgspec.structs.replace(ON_DISK, disk_pages=1, disk_impressions=2)
+SAMPLED = msgspec.structs.replace(ON_DISK, negative_rate=0.5)
+CONFIGS = st.sampled_from([SMALL.join, TIGHT, ON_DISK, TIGHT_ON_DISK, SAMPLED])
 # Clicks settle after 2 minutes, views after 30, and shares as the configuration of the joiner says.
 APART = {
     "click": Objective("click", window_minutes=2.0),
@@ -473,19 +476,24 @@ def test_examples_do_not_depend_on_how_the_log_is_cut(
     assert len(expected) > 10
     dropped = whole.joiner.pages_dropped, whole.joiner.impressions_dropped
     assert dropped == (feed.joiner.pages_dropped, feed.joiner.impressions_dropped)
-    assert (sum(dropped) > 0) == (config is TIGHT)
+    assert (sum(dropped) > 0) == (config in (TIGHT, TIGHT_ON_DISK))
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**32), st.integers(0, 250), CONFIGS, WINDOWS)
 def test_joining_goes_on_from_a_dump_as_if_nothing_had_been(
-    seed: int, cut: int, config: JoinConfig, objectives: dict[str, Objective]
+    tmp_path_factory: pytest.TempPathFactory, seed: int, cut: int, config: JoinConfig, objectives: dict[str, Objective]
 ) -> None:
     records = with_pages(small_log(np.random.default_rng(seed), 250), seed)
-    feed, restored = Feed(config=config, objectives=objectives), Feed(config=config, objectives=objectives)
+    folder = tmp_path_factory.mktemp("disk")
+    feed = Feed(config=config, objectives=objectives, disk=folder / "one")
+    restored = Feed(config=config, objectives=objectives, disk=folder / "other")
     feed.push(*records[:cut])
     restored.state.fold(records[:cut])
-    restored.joiner.load(feed.joiner.dump())
+    dumped = feed.joiner.dump()
+    if (folder / "one").exists():
+        shutil.copy(folder / "one", folder / "other")
+    restored.joiner.load(dumped)
     assert restored.joiner.dump() == feed.joiner.dump()
     assert restored.joiner.waiting == feed.joiner.waiting
     assert bytes_of(restored.push(*records[cut:])) == bytes_of(feed.push(*records[cut:]))
@@ -548,7 +556,7 @@ def test_a_page_that_comes_late_takes_up_only_what_its_own_user_did() -> None:
 
 
 def test_the_oldest_pages_are_forgotten_first_when_there_are_too_many() -> None:
-    feed = Feed(config=JoinConfig(pages=2))
+    feed = Feed(config=JoinConfig(pages=1, disk_pages=1))
     for number in range(3):
         items = [f"i{2 * number}", f"i{2 * number + 1}"]
         feed.push(page(0, items, feed.logged(items, 0), request=f"r{number}"))
@@ -560,7 +568,7 @@ def test_the_oldest_pages_are_forgotten_first_when_there_are_too_many() -> None:
 
 
 def test_the_oldest_impressions_are_forgotten_first_once_their_windows_are_over() -> None:
-    feed = Feed(config=JoinConfig(impressions=2))
+    feed = Feed(config=JoinConfig(impressions=1, disk_impressions=1))
     feed.push(*(seen(0, f"i{n}") for n in range(5)))
     assert feed.joiner.waiting == 5
     assert [example.item for example in feed.examples(heartbeat(10))] == ["i0", "i1", "i2", "i3", "i4"]
@@ -642,6 +650,12 @@ def test_waits_that_cannot_be_are_refused(changes: dict[str, float]) -> None:
 def test_a_share_of_negatives_that_cannot_be_is_refused(rate: float) -> None:
     with pytest.raises(ConfigError, match=r"join\.negative_rate"):
         JoinConfig(negative_rate=rate)
+
+
+@pytest.mark.parametrize("name", ["disk_pages", "disk_impressions"])
+def test_bounds_below_nothing_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"join.{name}: -1 must be at least 0"):
+        JoinConfig(**{name: -1})
 
 
 @pytest.mark.parametrize("name", ["pages", "impressions"])

@@ -19,6 +19,7 @@ from feedmill.learn.training.ahead import one_ahead
 from feedmill.learn.training.config import LearningConfig
 from feedmill.learn.training.ranking import RankerLearner
 from feedmill.learn.training.retrieving import Liked, TwoTowerLearner
+from feedmill.learn.training.snapshots import joined_file
 from feedmill.stream.files import storage_errors
 from feedmill.stream.joining.joiner import Joiner
 from feedmill.stream.state.feedback import FeedbackReader
@@ -54,7 +55,16 @@ class Learner:
     thread. It draws no random numbers; initial parameters and drawn items are functions of the configured seed.
     """
 
-    def __init__(self, config: LearningConfig, registry: SlotRegistry, *, learn_retrieval: bool = True) -> None:
+    def __init__(
+        self,
+        config: LearningConfig,
+        registry: SlotRegistry,
+        *,
+        learn_retrieval: bool = True,
+        folder: Path | None = None,
+    ) -> None:
+        """`folder` is where the joiner keeps what its memory has no room for; without, it keeps that in a temporary
+        file, and no snapshot that was taken since can be gone on from."""
         self.config = config
         self.frozen = False
         """While set, parameters stay as they are; state goes on."""
@@ -62,10 +72,17 @@ class Learner:
         reader = FeedbackReader(config.actions, config.objectives)
         self.state = State(StateConfig(config.features, reader, frozenset(config.join.served_means_seen), seed))
         self.parameters = Parameters(config, registry, self.state.native.dense_columns)
-        self.joiner = Joiner(config.join, self.state, self.parameters.ranker_schema, seed)
+        self._learns_retrieval = learn_retrieval
+        self.joiner = Joiner(
+            config.join,
+            self.state,
+            self.parameters.ranker_schema,
+            seed,
+            disk=None if folder is None else folder / joined_file(self.digest),
+            snapshots=config.training.keep_snapshots,
+        )
         self.ranker = RankerLearner(self.parameters)
         self.towers = TwoTowerLearner(self.parameters)
-        self._learns_retrieval = learn_retrieval
         self._emit = [Emit(self.parameters.ranker_schema.view, "examples")]
         if learn_retrieval:
             towers = self.parameters.user_schema, self.parameters.item_schema
@@ -109,6 +126,10 @@ class Learner:
         except (OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, pickle.UnpicklingError) as error:
             raise SnapshotError(f"{folder}: the optimizer cannot be read ({error})") from None
         self.joiner.load(waiting)
+
+    def close(self) -> None:
+        """Release files. What was not saved is lost."""
+        self.joiner.close()
 
     def _prepare(self, records: Sequence[Record]) -> _Prepared:
         folded = self.state.fold(records, self._emit)

@@ -5,6 +5,7 @@
       000000001000.journal   steps after it
       configuration          the digest of the configuration that these are of
       of-6c1d0f3b2a7e9845/   the same of another configuration, which may come back
+      joined-6c1d0f3b2a7e9845.sqlite   what the joiner of a configuration has no room for in memory
 
 A snapshot shortens what has to be learned again; the log is what counts. The journals reach back to the oldest snapshot
 that is kept, so that a damaged one costs time and nothing else.
@@ -32,6 +33,11 @@ _CONFIGURATION = "configuration"
 _ELSE = "of-"
 _MOST_OTHERS = 2
 """Configurations that are kept besides the one in use."""
+
+
+def joined_file(digest: bytes) -> str:
+    """The name of the file beside the snapshots in which the joiner of a learner keeps what is on disk."""
+    return f"joined-{_number(digest):016x}.sqlite"
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -89,6 +95,10 @@ class Snapshots:
             others = sorted(self.folder.glob(f"{_ELSE}*"), key=lambda path: path.stat().st_mtime_ns)
             for oldest in others[:-_MOST_OTHERS]:
                 shutil.rmtree(oldest, ignore_errors=True)
+            kept = {config, *(path.name.removeprefix(_ELSE) for path in others[-_MOST_OTHERS:])}
+            for joined in self.folder.glob("joined-*"):
+                if joined.name.removeprefix("joined-").partition(".")[0] not in kept:
+                    joined.unlink(missing_ok=True)
         return before != config
 
     def save(self, learner: Snapshotted, step: int, position: int) -> None:

@@ -138,7 +138,7 @@ class Trainer:
         self._require_whole()
         if self.step == self.snapshot_step:
             return
-        self.close()
+        self._end_journal()
         self.snapshots.save(self.learner, self.step, self.position)
         self.snapshot_step = self.step
         self.snapshot_version = self.learner.parameters.table.version
@@ -146,6 +146,10 @@ class Trainer:
 
     def close(self) -> None:
         """Release files. The journal has what is not in a snapshot."""
+        self._end_journal()
+        self.learner.close()
+
+    def _end_journal(self) -> None:
         if self._journal is not None:
             self._journal.close()
             self._journal = None
@@ -229,6 +233,7 @@ class Trainer:
                 self.refused.append(str(error))
                 self.snapshots.remove(step)
                 # What it has read of the damaged one may be in it.
+                learner.close()
                 learner = make_learner()
                 continue
             return learner, manifest.step, manifest.position

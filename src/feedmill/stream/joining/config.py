@@ -25,10 +25,14 @@ class JoinConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     negative_rate: float = 1.0
     """Of the impressions that nothing positive has followed, this share is learned, at the weight of all."""
     pages: int = 50_000
-    """At most so many pages are remembered: 0.8 KB each, and about 2 KB where its features were logged."""
+    """At most so many pages are in memory: 0.8 KB each, and about 2 KB where its features were logged."""
     impressions: int = 500_000
-    """At most so many impressions are remembered after their windows: 0.5 KB each, and 0.3 KB where its page has logged
+    """At most so many impressions are in memory after their windows: 0.5 KB each, and 0.3 KB where its page has logged
     no features."""
+    disk_pages: int = 1_000_000
+    """At most so many more pages are on disk."""
+    disk_impressions: int = 10_000_000
+    """At most so many more impressions are on disk; the oldest are forgotten first."""
 
     def __post_init__(self) -> None:
         for name in ("window_minutes", "late_hours"):
@@ -39,6 +43,9 @@ class JoinConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name in ("pages", "impressions"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"join.{name}: {getattr(self, name)} must be at least 1")
+        for name in ("disk_pages", "disk_impressions"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"join.{name}: {getattr(self, name)} must be at least 0")
 
     def window(self, objective: Objective) -> int:
         """How long an impression waits for the label of an objective, in milliseconds."""

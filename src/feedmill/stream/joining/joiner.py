@@ -10,8 +10,8 @@ What becomes of what:
 - an action belongs to the impression of its request, user and item, else to the last one of its user and item;
 - a request id counts only for the user whose page it is: from anybody else it is as if there were none;
 - an action that comes after a window, within `late_hours` after the last one, corrects the labels that were settled
-  without it: one example takes back what was taught, with the weight that it had, and one teaches what is true. Of
-  what waits for that, the oldest is forgotten first when there are more than `impressions`, or more pages than `pages`;
+  without it: one example takes back what was taught, with the weight that it had, and one teaches what is true. What
+  waits for that and is more than `impressions`, or more pages than `pages`, waits on disk;
 - an impression that nothing positive has followed when a window is over is one of the negatives, of which a share of
   `negative_rate` is learned, at the weight of all;
 - an action on an item of a served page tells that the items above it were seen, reported or not: those that were served
@@ -32,18 +32,19 @@ present schema, those that the fold made at the impression's place in the log.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from feedmill.domain.batches import Examples, Features
-from feedmill.domain.clock import HOUR
 from feedmill.domain.errors import InvalidFile
 from feedmill.domain.records import Record, Served
 from feedmill.stream.features.pack import pack
 from feedmill.stream.features.schema import Schema
 from feedmill.stream.joining.collected import Collected
 from feedmill.stream.joining.config import JoinConfig
+from feedmill.stream.joining.disk import Disk
 from feedmill.stream.joining.memory import Memory
 from feedmill.stream.joining.remembered import Early, Impression, Packed, Page
 from feedmill.stream.joining.sampling import NegativeSampling
@@ -59,15 +60,28 @@ _NOWHERE = (-1, -1, -1)
 class Joiner:
     """Pairs impressions with actions, in log order.
 
-    What came in the last window and `late_hours` is remembered: of that at most `pages` and, besides those of which a
-    window is open, `impressions`. Memory, measured with the default features: 3 KB a page of 20 that has logged them,
-    0.5 KB an impression, and 0.3 KB more for one of no such page, with the row that the fold made. By default that is
-    no more than 150 MB of pages and 250 MB of impressions (400 MB where no features are logged). A snapshot takes 1.5
-    times its own bytes on top while it is made.
+    What came in the last window and `late_hours` is remembered: in memory at most `pages` and, besides those of which a
+    window is open, `impressions`; what is older is on disk. Memory, measured with the default features: 3 KB a page of
+    20 that has logged them, 0.5 KB an impression, and 0.3 KB more for one of no such page, with the row that the fold
+    made. By default that is no more than 150 MB of pages and 250 MB of impressions (400 MB where no features are
+    logged). A snapshot takes 1.5 times its own bytes on top while it is made.
     """
 
-    def __init__(self, config: JoinConfig, state: State, schema: Schema, seed: int = 0) -> None:
-        """`schema` is that of the features that `push` is given; `seed` chooses the negatives that are learned."""
+    def __init__(
+        self,
+        config: JoinConfig,
+        state: State,
+        schema: Schema,
+        seed: int = 0,
+        *,
+        disk: Path | None = None,
+        snapshots: int = 1,
+    ) -> None:
+        """`schema` is that of the features that `push` is given; `seed` chooses the negatives that are learned.
+
+        `disk` is the file for what the memory has no room for, and `snapshots` how many dumps are kept that may be gone
+        on from; without a path, a dump is of use only to this joiner as soon as there is something on disk.
+        """
         self._state = state
         self._schema = schema
         self._reader = state.reader
@@ -76,12 +90,8 @@ class Joiner:
         self._window_of = {
             index: place for place, window in enumerate(self._windows) for index in window.objectives
         }  # fmt: skip
-        self._memory = Memory(
-            [window.length for window in self._windows],
-            round(config.late_hours * HOUR),
-            config.pages,
-            config.impressions,
-        )
+        lengths = [window.length for window in self._windows]
+        self._memory = Memory(config, lengths, Disk(disk, snapshots, len(lengths)), state.catalog)
         self._sampling = NegativeSampling(config.negative_rate, seed)
         self._watermark = state.watermark
         self.unreadable_features = 0
@@ -91,6 +101,11 @@ class Joiner:
     def waiting(self) -> int:
         """Impressions of which a window is open."""
         return self._memory.waiting
+
+    @property
+    def on_disk(self) -> tuple[int, int]:
+        """How many impressions and pages are remembered on disk."""
+        return self._memory.disk.impressions, self._memory.disk.pages
 
     @property
     def pages_dropped(self) -> int:
@@ -141,11 +156,16 @@ class Joiner:
                     self._act(collected, record, come, drawn)
         examples = collected.examples(self._state, self._sampling)
         self._pack_own(begun, emitted.features)
+        self._memory.overflow()
         return examples
 
     def dump(self) -> bytes:
         """Everything that waits or is remembered, for a snapshot. About a microsecond an impression or page."""
         return dump(self._memory, self._state, self._shape)
+
+    def close(self) -> None:
+        """Release the file on disk, which then is as it was at the last `dump`."""
+        self._memory.disk.close()
 
     def load(self, dumped: bytes) -> None:
         """Go on from what `dump` gave; the state must be that of the same place in the log.
@@ -161,7 +181,7 @@ class Joiner:
 
     def _counting_request(self, record: Record) -> str:
         """The request id of a record, where it is not that of a page that was made for another user."""
-        page = self._memory.pages.get(record.request_id)
+        page = self._memory.page(record.request_id)
         return record.request_id if page is None or page.user_id == record.subject else ""
 
     def _settle(self, collected: Collected) -> None:
@@ -179,7 +199,7 @@ class Joiner:
         """An impression that a record reports; False where it is known already."""
         if self._memory.of_request(seen.request_id, seen.user, seen.item) is not None:
             return False
-        page = self._memory.pages.get(seen.request_id)
+        page = self._memory.page(seen.request_id)
         if page is not None and page.logged is not None:
             name = self._state.catalog.items.ids.names[seen.item]
             row = next((row for row, (item_id, _) in enumerate(page.items()) if item_id == name), -1)
@@ -204,6 +224,7 @@ class Joiner:
             reported = self._memory.of_request(request_id, user, item)
             if reported is not None:
                 self._use_logged(reported, page.logged, row)
+                self._memory.changed(reported)
                 if reported.outcomes:
                     last = max(last or _NOWHERE, (position, user, reported.sequence))
             for early in self._memory.early_of_pair(user, item):
@@ -236,7 +257,7 @@ class Joiner:
     def _act(self, collected: Collected, record: Record, acted: Impression, drawn: list[Impression]) -> None:
         value = 1.0 if record.value is None else record.value
         request_id = acted.request_id
-        page = self._memory.pages.get(request_id)
+        page = self._memory.page(request_id)
         if page is not None:
             name = self._state.catalog.items.ids.names[acted.item]
             position = next((position for item_id, position in page.items() if item_id == name), None)
@@ -257,6 +278,7 @@ class Joiner:
         if impression is not None:
             taught = self._reader.read(impression.outcomes).labels if impression.closed else None
             self._reader.combine(impression.outcomes, record.action, value)
+            self._memory.changed(impression)
             if taught is not None:
                 self._correct(collected, impression, taught)
             return
@@ -289,10 +311,12 @@ class Joiner:
         """The weight with which a label of an impression is taught."""
         if label or not impression.negative >> self._window_of[objective] & 1:
             return 1.0
-        users, items = self._state.catalog.users.keys, self._state.catalog.items.keys
+        catalog = self._state.catalog
         weights = self._sampling.weights(
-            users[[impression.user]], items[[impression.item]], np.array([impression.sequence])
-        )  # fmt: skip
+            catalog.users.keys[[impression.user]],
+            catalog.items.keys[[impression.item]],
+            np.array([impression.sequence]),
+        )
         return float(weights[0])
 
     def _open_page(self, request_id: str, page: Page, last: int, user: int, sequence: int) -> None:

@@ -20,6 +20,8 @@ class Packed:
     rows: int
     fits: bool | None = None
     """Whether they can be read and are of the present schema; None until somebody has looked."""
+    stored: int = 0
+    """Their number on disk; 0 where they are not there."""
 
     def unpack(self) -> Features:
         return unpack(self.packed, self.rows)
@@ -60,6 +62,8 @@ class Impression:
     """How many of its windows are over: so often it was an example."""
     negative: int = 0
     """A bit for each of these, from the lowest: whether nothing positive had followed by then."""
+    place: int = 0
+    """Where it stands among those on disk, from 1; 0 in memory."""
 
 
 @dataclass(slots=True, eq=False)

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from feedmill.domain.errors import SnapshotError
+from feedmill.stream.joining.disk import Cut
 from feedmill.stream.joining.memory import Memory
 from feedmill.stream.joining.remembered import Early, Impression, Packed, Page
 from feedmill.stream.state.state import State
@@ -46,14 +47,15 @@ class _Stored(msgspec.Struct, array_like=True):
     users: list[str]
     items: list[str]
     requests: list[str]
-    batches: list[tuple[int, bytes]]
-    """Packed features as they are remembered, and their rows."""
+    batches: list[tuple[int, bytes, int]]
+    """Rows, packed features as they are remembered, and their number on disk."""
     pages: list[_StoredPage]
     impressions: bytes
     """int64 [len(_COLUMNS), n], the oldest first; what is named above stands here as a number."""
     outcomes: list[tuple[int, dict[str, float]]]
     """Of the impressions that have some."""
     early: list[_StoredEarly]
+    disk: Cut
 
 
 def dump(memory: Memory, state: State, shape: list[int]) -> bytes:
@@ -84,11 +86,12 @@ def dump(memory: Memory, state: State, shape: list[int]) -> bytes:
             [names_of_users[user] for user in users],
             [names_of_items[item] for item in items],
             list(requests),
-            [(batch.rows, batch.packed) for batch in batches],
+            [(batch.rows, batch.packed, batch.stored) for batch in batches],
             pages,
             columns,
             [(number, one.outcomes) for number, one in enumerate(impressions) if one.outcomes],
             early,
+            memory.disk.save(),
         )
     )
 
@@ -124,7 +127,8 @@ def load(dumped: bytes, memory: Memory, state: State, shape: list[int]) -> None:
 
 def _fill(memory: Memory, state: State, stored: _Stored) -> None:
     users, items = list(map(state.user, stored.users)), list(map(state.item, stored.items))
-    batches = [Packed(packed, rows) for rows, packed in stored.batches]
+    memory.disk.load(stored.disk)
+    batches = [Packed(packed, rows, stored=number) for rows, packed, number in stored.batches]
     for page in stored.pages:
         logged = None if page.batch < 0 else batches[page.batch]
         memory.add_page(
