@@ -43,7 +43,7 @@ class CaughtUp:
     """Over reading the log, features, predicting, learning and snapshots."""
     position: int
     end: int
-    """Where the log ended at the start; `position` is less only where `after_step` stopped it."""
+    """Up to where it was to be learned; `position` is less only where `after_step` stopped it."""
 
 
 class Engine:
@@ -120,13 +120,25 @@ class Engine:
             atomic_write(self.home.slots, dumped)
         return learner
 
-    def catch_up(self, after_step: AfterStep = lambda step, position, end: True) -> CaughtUp:
+    def catch_up(
+        self,
+        after_step: AfterStep = lambda step, position, end: True,
+        *,
+        first: int | None = None,
+        until: int | None = None,
+    ) -> CaughtUp:
         """Learn what the log holds and the trainer has not seen, then take a snapshot.
 
+        What stands before the position `first` and was not learned yet is folded and not learned. The last step is the
+        first that reaches `until`: steps are cut as they are without it, so that whoever goes on makes the same ones.
         After `after_step` has answered False there is at most one more step, and the snapshot is taken there.
+
+        Raises InvalidArgument when something behind `first` was learned already.
         """
         trainer = self.trainer
-        end = self.log.end()
+        if first is not None:
+            trainer.skip(first)
+        end = self.log.end() if until is None else min(until, self.log.end())
         steps = examples = 0
         started = time.perf_counter()
 

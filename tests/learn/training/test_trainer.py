@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedmill.domain.errors import SnapshotError
+from feedmill.domain.errors import InvalidArgument, SnapshotError
 from feedmill.domain.records import Record
 from feedmill.domain.slots import SlotRegistry
 from feedmill.learn.training.config import LearningConfig
@@ -315,6 +315,61 @@ def test_a_run_goes_to_the_first_step_that_reaches_a_position(tmp_path: Path) ->
     trainer.run(until=10_000)
     assert trainer.position == SIZE
     trainer.close()
+
+
+@pytest.mark.parametrize("until", [1, 100, 200, SIZE])
+def test_what_is_learned_up_to_a_position_is_handed_over_to_a_trainer_that_follows(tmp_path: Path, until: int) -> None:
+    source, online = log(), new_trainer(log(), tmp_path / "online")
+    online.follow(Noted(), Waiting(500))
+    online.close()
+    expected = bytes_of(online, tmp_path)
+    batch = new_trainer(source, tmp_path / "t")
+    batch.run(until=until)
+    batch.close()
+    noted, following = Noted(), new_trainer(source, tmp_path / "t")
+    assert following.position == min(SIZE, -(-until // BATCH) * BATCH)
+    following.follow(noted, Waiting(500))
+    following.close()
+    assert (online.step, online.position) == (following.step, following.position) == (STEPS, SIZE)
+    assert bytes_of(following, tmp_path) == expected
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+def test_what_is_skipped_is_folded_and_not_learned(tmp_path: Path, crashes: bool) -> None:
+    source, learner = log(), Learner(small_config(), SlotRegistry())
+    trainer = new_trainer(source, tmp_path / "t")
+    trainer.skip(100)
+    assert (trainer.step, trainer.position, trainer.snapshots.steps()) == (1, 100, [1])
+    if crashes:
+        crash(trainer, 2)
+        (tmp_path / "t" / "000000000001" / "table.bin").unlink()
+        trainer = new_trainer(source, tmp_path / "t")
+        assert trainer.step >= 4
+    trainer.run()
+    trainer.close()
+    records = source.read(0, SIZE)[0]
+    learner.frozen = True
+    for start in (0, 32, 64, 96):
+        learner.step(records[start : min(start + BATCH, 100)])
+    learner.frozen = False
+    for start in range(100, SIZE, BATCH):
+        learner.step(records[start : start + BATCH])
+    (tmp_path / "bytes").mkdir()
+    assert bytes_of(trainer, tmp_path) == learner_bytes(learner, tmp_path / "bytes")
+
+
+def test_what_was_learned_cannot_be_skipped_nor_what_is_not_there(tmp_path: Path) -> None:
+    trainer = new_trainer(log(), tmp_path / "t")
+    trainer.run(until=64)
+    trainer.skip(64)
+    assert trainer.step == 2
+    with pytest.raises(InvalidArgument, match="learned up to position 64 already"):
+        trainer.skip(63)
+    with pytest.raises(InvalidArgument, match=f"the log ends at position {SIZE}"):
+        trainer.skip(SIZE + 1)
+    trainer.run()
+    trainer.close()
+    assert bytes_of(trainer, tmp_path) == trained(log(), tmp_path)
 
 
 def test_a_run_follows_a_log_that_grows(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ class Entry(NamedTuple):
 
     number: int
     position: int
+    """Of its first record; where there are no records, up to where the log was folded without learning from it."""
     records: int
 
 

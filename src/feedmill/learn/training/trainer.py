@@ -80,10 +80,13 @@ class Trainer:
         """Records that were learned since the newest snapshot."""
         self._read(self.position, 0)
         for entry in snapshots.journalled(self.learner, self.step):
-            records, self.position = self._read(entry.position, entry.records)
-            self.learner.step(records)
+            if entry.records:
+                records, self.position = self._read(entry.position, entry.records)
+                self.learner.step(records)
+                self._unsaved += len(records)
+            else:
+                self._fold(entry.position)
             self.step = entry.number
-            self._unsaved += len(records)
 
     def run(self, goes_on: Callable[[Step], bool] = lambda step: True, *, until: int | None = None) -> None:
         """Step after step up to the end of the log (or the first step that reaches a position), and a snapshot there.
@@ -102,6 +105,28 @@ class Trainer:
                     stopped.set()
             self.save()
             more = before != (self.step, self.snapshot_step)
+        self.save()
+
+    def skip(self, until: int) -> None:
+        """Fold what stands before a position without learning from it, and take a snapshot there.
+
+        Raises InvalidArgument when something behind that position was learned, or the log does not reach it.
+        """
+        self._require_whole()
+        if until == self.position:
+            return
+        if until < self.position:
+            raise InvalidArgument(
+                f"position {until:,}: the log was learned up to position {self.position:,} already; to learn from there"
+                f" alone, remove {self.snapshots.folder} or take another home"
+            )
+        if until > self.log.end():
+            raise InvalidArgument(f"position {until:,}: the log ends at position {self.log.end():,}")
+        self._interrupted = True
+        self._append(Entry(self.step + 1, until, 0))
+        self.step += 1
+        self._fold(until)
+        self._interrupted = False
         self.save()
 
     def follow(self, audience: Audience, wait: Callable[[float], bool]) -> None:
@@ -166,13 +191,25 @@ class Trainer:
 
     def _begin(self, records: list[Record], position: int) -> None:
         """Journal a step that takes these records, and count it."""
-        if self._journal is None:
-            self._journal = self.snapshots.begin_journal(self.learner, self.step)
-        self._journal.append(Entry(self.step + 1, self.position, len(records)))
+        self._append(Entry(self.step + 1, self.position, len(records)))
         self.step += 1
         self.position = position
         self._unsaved += len(records)
         self._begun.append(_Begun(self.step, position, records[-1].received_at))
+
+    def _append(self, entry: Entry) -> None:
+        if self._journal is None:
+            self._journal = self.snapshots.begin_journal(self.learner, self.step)
+        self._journal.append(entry)
+
+    def _fold(self, until: int) -> None:
+        """Take records up to a position into state and joiner, and leave the parameters as they are."""
+        self.learner.frozen = True
+        while self.position < until:
+            size = min(self.learner.config.training.batch, until - self.position)
+            records, self.position = self._read(self.position, size)
+            self.learner.step(records)
+        self.learner.frozen = False
 
     def _steps(self, end: int, stopped: threading.Event) -> Iterator[tuple[Step, _Begun]]:
         """Steps up to the next snapshot, one of them folded ahead."""

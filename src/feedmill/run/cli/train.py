@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from feedmill.run.cli.options import DEFAULT_HOME, HomeOption, JsonOption, SetOption
 
@@ -10,8 +12,20 @@ if TYPE_CHECKING:
     from feedmill.learn.training.learner import Step
 
 
-def train(home: HomeOption = DEFAULT_HOME, settings: SetOption = None, json: JsonOption = False) -> None:
-    """Learn what is new in the log.
+def train(
+    home: HomeOption = DEFAULT_HOME,
+    first: Annotated[
+        int | None,
+        typer.Option("--from", metavar="POSITION", min=0, help="Only fold what stands before this position."),
+    ] = None,
+    until: Annotated[
+        int | None,
+        typer.Option("--until", metavar="POSITION", min=0, help="End with the first step that reaches this position."),
+    ] = None,
+    settings: SetOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Learn what is new in the log, or a range of it.
 
     Goes on from where it was stopped. Ctrl-C stops after a step, and keeps what was learned.
     """
@@ -39,7 +53,7 @@ def train(home: HomeOption = DEFAULT_HOME, settings: SetOption = None, json: Jso
                 report("training", position, end, recent.summary)
                 return not stopped
 
-            done = engine.catch_up(after_step)
+            done = engine.catch_up(after_step, first=first, until=until)
         if done.position < done.end:
             raise Interrupted(
                 f"stopped after step {trainer.step}, at position {done.position:,} of {done.end:,}, with a snapshot;"
@@ -63,7 +77,7 @@ def train(home: HomeOption = DEFAULT_HOME, settings: SetOption = None, json: Jso
         return
     console = output()
     if not done.steps:
-        console.print(f"Nothing new: the log has been learned up to its end, position {done.position:,}.")
+        console.print(f"Nothing new: the log has been learned up to position {done.position:,}.")
         return
     console.print(f"{done.examples:,} examples in {done.steps:,} steps, {rate:,.0f} a second; snapshot {snapshot}")
     if metrics.rows:
