@@ -64,3 +64,22 @@ def test_a_home_that_another_process_trains_is_left_to_it(feedmill, home: Path) 
     assert answer.code == 1
     assert "is training in this home" in answer.stderr
     assert feedmill("train", "--home", home).code == 0
+
+
+def test_a_range_is_learned_and_the_next_run_goes_on_where_it_ended(feedmill, home: Path) -> None:
+    ranged = feedmill("train", "--home", home, "--from", "1000", "--until", "2000", "--json").json
+    # The impressions behind record 1,000, in steps of 256 of which the fourth reaches record 2,000.
+    assert (ranged["examples"], ranged["position"]) == (1024, 2024)
+    rest = feedmill("train", "--home", home, "--json").json
+    assert (rest["examples"], rest["position"]) == (3060 - 2024, 3060)
+    refused = feedmill("train", "--home", home, "--from", "10")
+    assert refused.code == 1
+    assert "position 10: the log was learned up to position 3,060 already" in refused.stderr
+
+
+def test_the_examples_of_a_home_are_those_that_its_trainer_learns(feedmill, home: Path, tmp_path: Path) -> None:
+    report = feedmill("examples", "--home", home, "--output", tmp_path / "examples", "--until", "2000", "--json").json
+    assert (report["rows"], report["first"], report["until"]) == (2048 - 60, 0, 2048)
+    assert feedmill("train", "--home", home, "--until", "2000", "--json").json["examples"] == report["rows"]
+    again = feedmill("examples", "--home", home, "--output", tmp_path / "examples")
+    assert again.stdout.startswith("3,000 examples of the positions 0 to 3,060")
