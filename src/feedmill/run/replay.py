@@ -157,7 +157,7 @@ class Replay:
 
 
 def replay(
-    make_replay: Callable[[], Replay],
+    make_replay: Callable[[Path | None], Replay],
     folder: Path,
     *,
     snapshot_steps: int,
@@ -165,33 +165,34 @@ def replay(
 ) -> Replay | None:
     """Run a replay to the end of its log, from the snapshot in `folder` where an earlier one was stopped.
 
+    `make_replay` makes a new one, whose learner keeps in the folder that it is given what it has no room for in memory.
     `after_step` is told of every step; when it returns False, a snapshot is taken and None is returned.
     Raises HomeError while another process runs the same replay.
     """
-    running = make_replay()
-    place = folder / xxhash.xxh3_64_hexdigest(running.digest)
+    place = folder / xxhash.xxh3_64_hexdigest(make_replay(None).digest)
     snapshots = Snapshots(place, keep=1)
     with storage_errors(place):
         lock = WriterLock(place / "lock", "running this very replay")
     try:
-        return _go_on(running, make_replay, snapshots, snapshot_steps, after_step)
+        return _go_on(lambda: make_replay(place), snapshots, snapshot_steps, after_step)
     finally:
         lock.release()
 
 
 def _go_on(
-    running: Replay,
     make_replay: Callable[[], Replay],
     snapshots: Snapshots,
     snapshot_steps: int,
     after_step: Callable[[Replay], bool],
 ) -> Replay | None:
+    running = make_replay()
     for step in reversed(snapshots.steps()):
         try:
             snapshots.restore(running, step)
             break
         except SnapshotError:
             snapshots.remove(step)
+            running.learner.close()
             running = make_replay()
     end = running.log.end()
     stopped = False

@@ -55,9 +55,9 @@ def replay(
     with open_engine(home, arguments) as engine, StopFlag() as stopped:
         end = engine.log.end()
 
-        def start() -> Replay:
+        def start(folder: Path | None) -> Replay:
             # With slots of its own: the result depends on the log and the configuration, not on what the home was.
-            learner = Learner(engine.config.learning(), SlotRegistry(), learn_retrieval=False)
+            learner = Learner(engine.config.learning(), SlotRegistry(), learn_retrieval=False, folder=folder)
             return Replay(engine.log, learner, frozen_from=frozen)
 
         with progress(notes(), log.info) as report:
