@@ -251,6 +251,18 @@ def test_what_was_seen_before_its_page_came_has_the_features_that_were_logged_wi
     assert marks(examples) == {"i0": -9.0, "i1": -8.0}
 
 
+def test_a_page_that_comes_after_the_window_changes_no_features_any_more() -> None:
+    feed = Feed()
+    feed.push(seen(1, "i1", "r"))
+    taught = feed.push(heartbeat(20))
+    back = feed.push(page(0, ["i1"], feed.logged(["i1"], 0, mark=-9.0)), act(21, "click", "i1", "r"))
+    assert back.weights[:, 0].tolist() == [-1.0, 1.0]
+    for row in range(2):
+        found = back.features.take(np.array([row]))
+        assert found.ids.tobytes() == taught.features.ids.tobytes()
+        assert found.dense.tobytes() == taught.features.dense.tobytes()
+
+
 def test_an_action_that_overtakes_its_page_is_not_kept_from_it_by_an_earlier_impression() -> None:
     feed = Feed()
     feed.push(seen(-5), act(1, "click", request="r"), page(0, ["i0"], feed.logged(["i0"], 0)), seen(2, request="q"))

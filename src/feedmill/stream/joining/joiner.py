@@ -26,7 +26,8 @@ An impression's waiting begins with the watermark at its place in the log, so th
 windows too. Which examples there are, and in which order, depends on the log alone, not on how it is cut in batches.
 
 The features of an impression are those logged with its page; where none were logged, or what was logged is not of the
-present schema, those that the fold made at the impression's place in the log.
+present schema, those that the fold made at the impression's place in the log. What an impression was taught with is
+also what takes it back: a page that comes after the first window changes its features no more.
 """
 
 from __future__ import annotations
@@ -223,8 +224,8 @@ class Joiner:
             item = ids.find(item_id)
             reported = self._memory.of_request(request_id, user, item)
             if reported is not None:
-                self._use_logged(reported, page.logged, row)
-                self._memory.changed(reported)
+                if not reported.closed:
+                    self._use_logged(reported, page.logged, row)
                 if reported.outcomes:
                     last = max(last or _NOWHERE, (position, user, reported.sequence))
             for early in self._memory.early_of_pair(user, item):
