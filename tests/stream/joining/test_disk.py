@@ -140,6 +140,20 @@ def test_a_dump_whose_file_is_lost_is_refused(tmp_path: Path) -> None:
         restarted([], dumped, tmp_path / "another")
 
 
+def test_a_damaged_file_is_removed_so_that_the_log_can_make_it_again(tmp_path: Path) -> None:
+    records = [*(seen(0, f"i{number}") for number in range(4)), heartbeat(10)]
+    feed = feed_at(tmp_path / "disk")
+    feed.push(*records)
+    dumped = feed.joiner.dump()
+    feed.joiner.close()
+    (tmp_path / "disk").write_bytes(b"something else" * 100)
+    with pytest.raises(SnapshotError, match="damaged"):
+        restarted(records, dumped, tmp_path / "disk")
+    again = feed_at(tmp_path / "disk")
+    again.push(*records)
+    assert again.joiner.dump() == dumped
+
+
 def test_a_file_that_is_no_database_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "disk").write_bytes(b"something else" * 100)
     feed = feed_at(tmp_path / "disk")

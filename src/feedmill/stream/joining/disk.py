@@ -183,7 +183,22 @@ class Disk:
         return self.cut
 
     def load(self, cut: Cut) -> None:
-        """Go on from what `save` gave. Raises SnapshotError where the file no longer has what there was."""
+        """Go on from what `save` gave.
+
+        Raises SnapshotError where the file no longer has what there was; a damaged one is removed, as the log makes it
+        again.
+        """
+        try:
+            self._load(cut)
+        except StorageError as error:
+            if self._path is None or isinstance(error.__cause__, sqlite3.OperationalError):
+                raise
+            self.close()
+            for suffix in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            raise SnapshotError(f"{self._path}: damaged ({error.__cause__}), and removed") from error
+
+    def _load(self, cut: Cut) -> None:
         self._number, self._first, self._last, self._first_page, self._last_page = cut
         self._opened.clear()
         self._pages_opened.clear()

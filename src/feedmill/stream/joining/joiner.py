@@ -296,7 +296,7 @@ class Joiner:
 
         The gradient of both examples together is that of the true label less that of the label which was taught, so
         that in the sum the latter was never there: the loss for positive and unlabelled data (du Plessis et al., 2015),
-        which Ktena et al. (2019, arXiv 1907.06558, section 3) put to delayed feedback.
+        which Ktena et al. (2019, arXiv 1907.06558) put to delayed feedback.
         """
         labels = self._reader.read(impression.outcomes).labels
         back, true = [0.0] * len(labels), [0.0] * len(labels)
