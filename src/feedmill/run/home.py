@@ -6,6 +6,7 @@
     catalog.sqlite   users and items, as the log says they are
     slots.json       the slot registry
     snapshots/       what shortens the replay
+    set-aside.jsonl  steps that were not learned, and why; where there are any
     deltas/          parameters on their way from the trainer to the server
     traces.sqlite    the candidates of recent requests, for explanations
     worth.msgpack    what the holdout has shown, up to a position of the log
@@ -87,6 +88,10 @@ class Home:
     @property
     def snapshots(self) -> Path:
         return self.path / "snapshots"
+
+    @property
+    def set_aside(self) -> Path:
+        return self.path / "set-aside.jsonl"
 
     @property
     def deltas(self) -> Path:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from feedmill.domain.batches import Examples, Features, Float32s
 from feedmill.domain.errors import SnapshotError
 from feedmill.domain.records import Record
 from feedmill.domain.slots import SlotRegistry
+from feedmill.learn.guards.set_aside import Refusal
 from feedmill.learn.parameters import Parameters
 from feedmill.learn.training.ahead import one_ahead
 from feedmill.learn.training.config import LearningConfig
@@ -33,10 +35,13 @@ class Step(NamedTuple):
     """What one step did."""
 
     examples: Examples
+    """But for those whose prediction is not finite."""
     predictions: Float32s
     """float32 [examples, O]: of the parameters from before the examples were learned."""
     learned: bool
     """False where the learner was frozen."""
+    refusals: tuple[Refusal, ...] = ()
+    """What was set aside: not learned, since the loss or a gradient was not finite."""
 
 
 class _Prepared(NamedTuple):
@@ -119,14 +124,20 @@ class Learner:
         examples, liked, frozen = prepared
         size = self.config.training.batch
         parts = [examples] if len(examples) <= size else _split(examples, size)
-        if frozen:
-            predictions = [self.parameters.predict(part.features) for part in parts if len(part)]
-        else:
-            predictions = [self.ranker.learn(part) for part in parts if len(part)]
-            if liked is not None:
-                self.towers.learn(liked)
-        empty = np.empty((0, len(self.config.objectives)), dtype=np.float32)
-        return Step(examples, np.concatenate([empty, *predictions]), learned=not frozen)
+        predicted, refusals = [np.empty((0, len(self.config.objectives)), dtype=np.float32)], []
+        for part in parts:
+            if len(part):
+                predictions, refusal = self._rank(part, frozen=frozen)
+                predicted.append(predictions)
+                refusals.append(refusal)
+        if liked is not None and not frozen:
+            refusals.append(self.towers.learn(liked))
+        examples, predictions = _predicted(examples, np.concatenate(predicted))
+        refused = tuple(refusal for refusal in refusals if refusal is not None)
+        return Step(examples, predictions, learned=not frozen, refusals=refused)
+
+    def _rank(self, examples: Examples, *, frozen: bool) -> tuple[Float32s, Refusal | None]:
+        return (self.parameters.predict(examples.features), None) if frozen else self.ranker.learn(examples)
 
     def _liked(self, folded: Folded) -> Liked:
         (users, rows), (items, _) = folded.emitted[1], folded.emitted[2]
@@ -136,11 +147,20 @@ class Learner:
         return Liked(users, items, popularity, keys, folded.rows.timestamps[rows])
 
 
+def _predicted(examples: Examples, predictions: Float32s) -> tuple[Examples, Float32s]:
+    """The rows whose predictions are numbers."""
+    finite = np.isfinite(predictions).all(axis=1)
+    if finite.all():
+        return examples, predictions
+    return _rows(examples, np.flatnonzero(finite)), predictions[finite]
+
+
 def _split(examples: Examples, size: int) -> list[Examples]:
-    parts = []
-    for start in range(0, len(examples), size):
-        rows = np.arange(start, min(start + size, len(examples)))
-        features: Features = examples.features.take(rows)
-        columns = (getattr(examples, name)[rows] for name in Examples.__dataclass_fields__ if name != "features")
-        parts.append(Examples(features, *columns))
-    return parts
+    starts = range(0, len(examples), size)
+    return [_rows(examples, np.arange(start, min(start + size, len(examples)))) for start in starts]
+
+
+def _rows(examples: Examples, rows: npt.NDArray[np.intp]) -> Examples:
+    features: Features = examples.features.take(rows)
+    columns = (getattr(examples, name)[rows] for name in Examples.__dataclass_fields__ if name != "features")
+    return Examples(features, *columns)

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 from feedmill.domain.errors import InvalidArgument, SnapshotError
 from feedmill.domain.records import Record
+from feedmill.learn.guards.set_aside import SetAsideFile
 from feedmill.learn.training.journal import Entry, Journal
 from feedmill.learn.training.learner import Learner, Step
 from feedmill.learn.training.snapshots import Snapshots
@@ -46,7 +47,7 @@ class Audience(Protocol):
 class _Begun(NamedTuple):
     """A step that is about to be applied."""
 
-    number: int
+    entry: Entry
     position: int
     """After its records."""
     received: int
@@ -59,13 +60,21 @@ class Trainer:
     snapshot and the journal give the parameters that an uninterrupted run would have given.
     """
 
-    def __init__(self, log: Log, make_learner: Callable[[], Learner], snapshots: Snapshots) -> None:
+    def __init__(
+        self,
+        log: Log,
+        make_learner: Callable[[], Learner],
+        snapshots: Snapshots,
+        set_aside: SetAsideFile | None = None,
+    ) -> None:
         """Restores the newest snapshot that can be used, and executes the steps that were journalled after it.
 
-        Raises SnapshotError when these have learned from records that the log does not have.
+        `set_aside` is told of what was not learned. Raises SnapshotError when the snapshot and the journal have learned
+        from records that the log does not have.
         """
         self.log = log
         self.snapshots = snapshots
+        self._set_aside = set_aside
         self.refused: list[str] = []
         """Why newer snapshots could not be used; they are removed, as the log can make them again."""
         self._journal: Journal | None = None
@@ -81,7 +90,7 @@ class Trainer:
         self._read(self.position, 0)
         for entry in snapshots.journalled(self.learner, self.step):
             records, self.position = self._read(entry.position, entry.records)
-            self.learner.step(records)
+            self._note(self.learner.step(records), entry)
             self.step = entry.number
             self._unsaved += len(records)
 
@@ -164,18 +173,25 @@ class Trainer:
         """Journal a step that takes these records, and count it."""
         if self._journal is None:
             self._journal = self.snapshots.begin_journal(self.learner, self.step)
-        self._journal.append(Entry(self.step + 1, self.position, len(records)))
+        entry = Entry(self.step + 1, self.position, len(records))
+        self._journal.append(entry)
         self.step += 1
         self.position = position
         self._unsaved += len(records)
-        self._begun.append(_Begun(self.step, position, records[-1].received_at))
+        self._begun.append(_Begun(entry, position, records[-1].received_at))
 
     def _steps(self, end: int, stopped: threading.Event) -> Iterator[tuple[Step, _Begun]]:
         """Steps up to the next snapshot, one of them folded ahead."""
         self._interrupted = True
         for step in self.learner.run(self._batches(end, stopped)):
-            yield step, self._begun.popleft()
+            begun = self._begun.popleft()
+            self._note(step, begun.entry)
+            yield step, begun
         self._interrupted = False
+
+    def _note(self, step: Step, entry: Entry) -> None:
+        if step.refusals and self._set_aside is not None:
+            self._set_aside.add(entry.number, entry.position, entry.records, step.refusals)
 
     def _is_far_behind(self, found: int, position: int) -> bool:
         size = self.learner.config.training.batch
@@ -185,7 +201,7 @@ class Trainer:
     def _run_ahead(self, audience: Audience, wait: Callable[[float], bool]) -> None:
         stopped = threading.Event()
         for _, begun in self._steps(self.log.end(), stopped):
-            audience.after_step(*begun)
+            _tell(audience, begun)
             if wait(0):
                 stopped.set()
 
@@ -206,9 +222,10 @@ class Trainer:
     def _step_alone(self, records: list[Record], position: int, audience: Audience) -> None:
         self._interrupted = True
         self._begin(records, position)
-        self.learner.step(records)
+        begun = self._begun.pop()
+        self._note(self.learner.step(records), begun.entry)
         self._interrupted = False
-        audience.after_step(*self._begun.popleft())
+        _tell(audience, begun)
 
     def _save_for(self, audience: Audience) -> None:
         if self.step > self.snapshot_step:
@@ -253,3 +270,7 @@ class Trainer:
                 f"{self.snapshots.folder}: the last run was interrupted between two steps; make a new trainer, which "
                 "goes on from the journal"
             )
+
+
+def _tell(audience: Audience, begun: _Begun) -> None:
+    audience.after_step(begun.entry.number, begun.position, begun.received)

@@ -73,6 +73,7 @@ class Health:
             "items": 900,
             "freshness": freshness,
             "trainer_lag": 11,
+            "set_aside": 0,
             "refused": [],
         }
         folding = {"ready": False, "missing": ["folding the log, 40,000 of 900,000 records"]}

@@ -93,6 +93,11 @@ class _EngineCollector(Collector):
         yield _gauge(
             "feedmill_trainer_lag_records", "Records that the parameters have not learned.", status.trainer_lag
         )
+        yield CounterMetricFamily(
+            "feedmill_steps_set_aside",
+            "Steps of which some was not learned, as the loss or a gradient was not finite.",
+            value=status.set_aside,
+        )
         try:
             yield from self._lost()
             yield from self._stages()

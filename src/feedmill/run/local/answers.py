@@ -115,5 +115,7 @@ class LiveStatus(msgspec.Struct, frozen=True, kw_only=True):
     freshness: Freshness
     trainer_lag: int
     """Records of the log that the parameters have not learned."""
+    set_aside: int = 0
+    """Steps of which some was not learned, as the loss or a gradient was not finite."""
     refused: tuple[str, ...] = ()
     """What could not be used, and why: snapshots, deltas."""

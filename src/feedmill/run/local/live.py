@@ -22,6 +22,7 @@ from feedmill.domain.clock import MINUTE, Clock
 from feedmill.domain.errors import InvalidRecord, NotFound, Unavailable
 from feedmill.domain.records import Item, Record, Served, User, served_event_id
 from feedmill.domain.slots import SlotRegistry
+from feedmill.learn.guards.set_aside import SetAsideCount
 from feedmill.learn.parameters import Parameters
 from feedmill.learn.sync.files import FileChannel
 from feedmill.learn.sync.follower import Follower
@@ -91,6 +92,7 @@ class Live:
         self.failures = 0
         """How often something that is done beside requests has failed."""
         self._failures: dict[str, str] = {}
+        self._set_aside = SetAsideCount(home.set_aside)
 
     def start(self) -> None:
         """Open the home and fold what the log holds.
@@ -200,6 +202,7 @@ class Live:
             items=int(catalog.items.servable.sum()) if catalog else 0,
             freshness=freshness,
             trainer_lag=max(0, freshness.state_position - freshness.parameters_position),
+            set_aside=self._set_aside.now(),
             refused=(*self._folded.refused, *self._follower.refused) if started else (),
         )
 

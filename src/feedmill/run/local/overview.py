@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from feedmill.domain.clock import Clock
+from feedmill.learn.guards.set_aside import SetAsideCount
 from feedmill.learn.sync.files import FileChannel
 from feedmill.measure.monitoring.worth import Worth
 from feedmill.run.config import Config
@@ -46,6 +47,8 @@ class Overview(msgspec.Struct, frozen=True):
     users: int
     server: ServerInfo | None
     parameters: ParametersInfo | None
+    set_aside: int
+    """Steps of which some was not learned, as the loss or a gradient was not finite."""
     worth: Worth
 
 
@@ -60,7 +63,15 @@ def look_at(home: Home, config: Config, clock: Clock, report: Report = lambda po
     if home.catalog.exists():
         with contextlib.closing(CatalogStore(home.catalog)) as catalog:
             items, users = catalog.count_items(), catalog.count_users()
-    return Overview(records, items, users, read_server(home.server), _parameters(home.deltas, clock), monitor.worth())
+    return Overview(
+        records,
+        items,
+        users,
+        read_server(home.server),
+        _parameters(home.deltas, clock),
+        SetAsideCount(home.set_aside).now(),
+        monitor.worth(),
+    )
 
 
 def write_server(path: Path, info: ServerInfo) -> None:
