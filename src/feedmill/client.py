@@ -182,6 +182,13 @@ class EventsAnswer(Results):
     duplicates: int
 
 
+class Held(TypedDict):
+    """Why the trainer's newer parameters are not served."""
+
+    since: int
+    reasons: list[str]
+
+
 class Status(TypedDict):
     """What the server knows of itself."""
 
@@ -193,6 +200,8 @@ class Status(TypedDict):
     items: int
     freshness: Freshness
     trainer_lag: int
+    held: Held | None
+    set_aside: int
     refused: list[str]
 
 

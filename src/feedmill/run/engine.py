@@ -109,7 +109,7 @@ class Engine:
             self._resources.callback(lock.release)
             snapshots = Snapshots(self.home.snapshots, self.config.training.keep_snapshots)
             set_aside = SetAsideFile(self.home.set_aside, self.clock)
-            self._trainer = Trainer(log, self.make_learner, snapshots, set_aside)
+            self._trainer = Trainer(log, self.make_learner, snapshots, set_aside, self.config.guard)
             self._resources.callback(self._trainer.close)
         return self._trainer
 

@@ -62,6 +62,8 @@ class Follower:
         """How often it was not."""
         self._skip = 0
         """Polls to let pass before it is tried again: a damaged delta stays damaged, but a failed read may succeed."""
+        self.head = channel.head()
+        """What the trainer has announced last; None where nothing."""
         self._copy = self._from_newest_snapshot()
 
     @property
@@ -91,7 +93,7 @@ class Follower:
 
         What cannot be used is named in `refused`, and the copy stays as it was.
         """
-        head = self._channel.head()
+        self.head = head = self._channel.head()
         if head is None:
             return False
         place = self._copy.place
@@ -126,7 +128,7 @@ class Follower:
         and at once when there is another epoch or snapshot.
         """
         place = self._copy.place
-        attempt = head.epoch, max([0, *self._snapshots.steps()])
+        attempt = head.epoch, max([0, *self._usable_snapshots()])
         if attempt != self._tried:
             self._tried, self._failures, self._skip = attempt, 0, 0
         if self._skip:
@@ -184,7 +186,7 @@ class Follower:
         copy.place = _Place(header.step, header.position, header.received, header.epoch, header.sequence)
 
     def _from_newest_snapshot(self) -> _Copy:
-        for step in reversed(self._snapshots.steps()):
+        for step in reversed(self._usable_snapshots()):
             parameters = self._make()
             try:
                 manifest = self._snapshots.manifest(self._digest, step)
@@ -194,6 +196,11 @@ class Follower:
                 continue
             return _Copy(parameters, manifest.step, manifest.position)
         return _Copy(self._make(), 0, 0)
+
+    def _usable_snapshots(self) -> list[int]:
+        """All, but for those of parameters that are not published for good reason."""
+        hold = self.head.hold if self.head is not None else None
+        return [step for step in self._snapshots.steps() if hold is None or step < hold.step]
 
     def _refuse(self, reason: str) -> None:
         if reason not in self.refused:

@@ -106,14 +106,24 @@ class Learner:
         Raises SnapshotError when the files are damaged; the learner is then of no further use.
         """
         load_state(self.state, folder)
+        self.load_parameters(folder)
+        try:
+            waiting = (folder / JOINER).read_bytes()
+        except OSError as error:
+            raise SnapshotError(f"{folder / JOINER}: cannot be read ({error.strerror})") from None
+        self.joiner.load(waiting)
+
+    def load_parameters(self, folder: Path) -> None:
+        """Make parameters and optimizer what `save` wrote; state and joiner stay as they are.
+
+        Raises SnapshotError when the files are damaged; the learner is then of no further use.
+        """
         self.parameters.load(folder)
         self.ranker = RankerLearner(self.parameters)
         try:
             self.ranker.optimizer.load_state_dict(torch.load(folder / OPTIMIZER, weights_only=True))
-            waiting = (folder / JOINER).read_bytes()
         except (OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, pickle.UnpicklingError) as error:
-            raise SnapshotError(f"{folder}: the optimizer cannot be read ({error})") from None
-        self.joiner.load(waiting)
+            raise SnapshotError(f"{folder / OPTIMIZER}: cannot be read ({error})") from None
 
     def _prepare(self, records: Sequence[Record]) -> _Prepared:
         folded = self.state.fold(records, self._emit)

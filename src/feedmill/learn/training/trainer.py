@@ -9,7 +9,10 @@ from typing import NamedTuple, Protocol
 
 from feedmill.domain.errors import InvalidArgument, SnapshotError
 from feedmill.domain.records import Record
+from feedmill.learn.guards.config import GuardConfig
+from feedmill.learn.guards.guarded import Guarded
 from feedmill.learn.guards.set_aside import SetAsideFile
+from feedmill.learn.guards.watch import Watch
 from feedmill.learn.training.journal import Entry, Journal
 from feedmill.learn.training.learner import Learner, Step
 from feedmill.learn.training.snapshots import Snapshots
@@ -66,6 +69,7 @@ class Trainer:
         make_learner: Callable[[], Learner],
         snapshots: Snapshots,
         set_aside: SetAsideFile | None = None,
+        guard: GuardConfig | None = None,
     ) -> None:
         """Restores the newest snapshot that can be used, and executes the steps that were journalled after it.
 
@@ -74,12 +78,16 @@ class Trainer:
         """
         self.log = log
         self.snapshots = snapshots
+        self._make_learner = make_learner
+        self._guard = guard or GuardConfig()
         self._set_aside = set_aside
         self.refused: list[str] = []
         """Why newer snapshots could not be used; they are removed, as the log can make them again."""
         self._journal: Journal | None = None
         self._interrupted = False
-        self.learner, self.step, self.position = self._restored(make_learner)
+        self.learner, self.watch = self._new()
+        self.step = self.position = self._received = 0
+        self._restore()
         self.snapshot_step = self.step
         """Of the newest snapshot; 0 where there is none."""
         self.snapshot_version = self.learner.parameters.table.version
@@ -89,10 +97,8 @@ class Trainer:
         """Records that were learned since the newest snapshot."""
         self._read(self.position, 0)
         for entry in snapshots.journalled(self.learner, self.step):
-            records, self.position = self._read(entry.position, entry.records)
-            self._note(self.learner.step(records), entry)
-            self.step = entry.number
-            self._unsaved += len(records)
+            if not self._execute(entry):
+                break
 
     def run(self, goes_on: Callable[[Step], bool] = lambda step: True, *, until: int | None = None) -> None:
         """Step after step up to the end of the log (or the first step that reaches a position), and a snapshot there.
@@ -148,10 +154,39 @@ class Trainer:
         if self.step == self.snapshot_step:
             return
         self.close()
-        self.snapshots.save(self.learner, self.step, self.position)
+        hold = self.watch.hold
+        self.snapshots.save(
+            Guarded(self.learner, self.watch),
+            self.step,
+            self.position,
+            self._received,
+            good_before=None if hold is None else hold.step,
+        )
         self.snapshot_step = self.step
         self.snapshot_version = self.learner.parameters.table.version
         self._unsaved = 0
+
+    def roll_back(self, version: int, *, relearn: bool = False) -> None:
+        """Go back to the parameters of the snapshot after step `version`, and take a snapshot of that as a new step.
+
+        State and joiner stay where they are, and what was learned since is not learned again. With `relearn` all goes
+        back, and the log is learned again from there on. Snapshots between are removed: what was learned in them is not
+        wanted. Raises SnapshotError where there is no such version, or it is damaged; all is then as it was.
+        """
+        self._require_whole()
+        if version not in self.snapshots.steps():
+            known = ", ".join(map(str, self.snapshots.steps())) or "none"
+            raise SnapshotError(f"{self.snapshots.folder}: there is no version {version}; there are: {known}")
+        manifest = self.snapshots.check(self.learner.digest, version)
+        entry = Entry(self.step + 1, manifest.position if relearn else self.position, 0, version)
+        self._journal_entry(entry)
+        self._interrupted = True
+        self._go_back(entry)
+        self._interrupted = False
+        for unwanted in self.snapshots.steps():
+            if unwanted > version:
+                self.snapshots.remove(unwanted)
+        self.save()
 
     def close(self) -> None:
         """Release files. The journal has what is not in a snapshot."""
@@ -171,14 +206,47 @@ class Trainer:
 
     def _begin(self, records: list[Record], position: int) -> None:
         """Journal a step that takes these records, and count it."""
+        entry = Entry(self.step + 1, self.position, len(records))
+        self._journal_entry(entry)
+        self._count(entry, records, position)
+        self._begun.append(_Begun(entry, position, self._received))
+
+    def _journal_entry(self, entry: Entry) -> None:
         if self._journal is None:
             self._journal = self.snapshots.begin_journal(self.learner, self.step)
-        entry = Entry(self.step + 1, self.position, len(records))
         self._journal.append(entry)
-        self.step += 1
+
+    def _count(self, entry: Entry, records: list[Record], position: int) -> None:
+        self.step = entry.number
         self.position = position
         self._unsaved += len(records)
-        self._begun.append(_Begun(entry, position, records[-1].received_at))
+        self._received = records[-1].received_at
+
+    def _execute(self, entry: Entry) -> bool:
+        """Do again what was journalled; False where a rollback is to a version that can be read no more."""
+        if not entry.version:
+            records, position = self._read(entry.position, entry.records)
+            self._note(self.learner.step(records), entry)
+            self._count(entry, records, position)
+            return True
+        try:
+            self.snapshots.check(self.learner.digest, entry.version)
+        except SnapshotError as error:
+            self.refused.append(f"the rollback to version {entry.version} is lost, roll back again: {error}")
+            return False
+        self._go_back(entry)
+        return True
+
+    def _go_back(self, entry: Entry) -> None:
+        folder = self.snapshots.path(entry.version)
+        if entry.position == self.position:
+            self.learner.load_parameters(folder)
+        else:
+            self.learner = self._make_learner()
+            self.learner.load(folder)
+            self.position = entry.position
+        self.watch.forget_fall()
+        self.step = entry.number
 
     def _steps(self, end: int, stopped: threading.Event) -> Iterator[tuple[Step, _Begun]]:
         """Steps up to the next snapshot, one of them folded ahead."""
@@ -190,6 +258,8 @@ class Trainer:
         self._interrupted = False
 
     def _note(self, step: Step, entry: Entry) -> None:
+        """Let the guards see what a step did."""
+        self.watch.add(entry.number, step)
         if step.refusals and self._set_aside is not None:
             self._set_aside.add(entry.number, entry.position, entry.records, step.refusals)
 
@@ -232,24 +302,27 @@ class Trainer:
             self.save()
             audience.covered(self.step)
 
-    def _restored(self, make_learner: Callable[[], Learner]) -> tuple[Learner, int, int]:
-        learner = make_learner()
-        if self.snapshots.enter(learner):
+    def _new(self) -> tuple[Learner, Watch]:
+        learner = self._make_learner()
+        return learner, Watch(learner.config.objectives, self._guard)
+
+    def _restore(self) -> None:
+        if self.snapshots.enter(self.learner):
             self.refused.append(
                 f"{self.snapshots.folder}: what was there was made with another configuration of features, objectives"
                 " or models; it is put aside, and taken up again with that"
             )
         for step in reversed(self.snapshots.steps()):
             try:
-                manifest = self.snapshots.restore(learner, step)
+                manifest = self.snapshots.restore(Guarded(self.learner, self.watch), step)
             except SnapshotError as error:
                 self.refused.append(str(error))
                 self.snapshots.remove(step)
                 # What it has read of the damaged one may be in it.
-                learner = make_learner()
+                self.learner, self.watch = self._new()
                 continue
-            return learner, manifest.step, manifest.position
-        return learner, 0, 0
+            self.step, self.position, self._received = manifest.step, manifest.position, manifest.received
+            return
 
     def _read(self, position: int, count: int) -> tuple[list[Record], int]:
         """Records that were learned before."""

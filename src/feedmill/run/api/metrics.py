@@ -93,6 +93,11 @@ class _EngineCollector(Collector):
         yield _gauge(
             "feedmill_trainer_lag_records", "Records that the parameters have not learned.", status.trainer_lag
         )
+        yield _gauge(
+            "feedmill_publishing_held",
+            "1 when the trainer's parameters are held back, as they have fallen off a cliff; 0 when they are served.",
+            float(status.held is not None),
+        )
         yield CounterMetricFamily(
             "feedmill_steps_set_aside",
             "Steps of which some was not learned, as the loss or a gradient was not finite.",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from feedmill.domain.clock import format_time
 from feedmill.domain.records import Scalar
 from feedmill.serve.page import Explanation, PageItem
 from feedmill.serve.ranked import LeftOut as LeftOut
@@ -101,6 +102,23 @@ class PageExplanation(msgspec.Struct, frozen=True, kw_only=True):
     """The fate of the item that was asked about."""
 
 
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """The trainer goes on, and its parameters are not served: the last good ones are."""
+
+    since: int
+    """UTC milliseconds."""
+    reasons: tuple[str, ...]
+    """What fell off a cliff, in words."""
+
+    @property
+    def sentence(self) -> str:
+        """
+        >>> Held(since=0, reasons=("click: AUC 0.500, 0.712 before",)).sentence
+        'New parameters are held back since 1970-01-01T00:00:00Z: click: AUC 0.500, 0.712 before'
+        """
+        return f"New parameters are held back since {format_time(self.since)}: {'; '.join(self.reasons)}"
+
+
 class LiveStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What a running server knows of itself."""
 
@@ -115,6 +133,8 @@ class LiveStatus(msgspec.Struct, frozen=True, kw_only=True):
     freshness: Freshness
     trainer_lag: int
     """Records of the log that the parameters have not learned."""
+    held: Held | None = None
+    """Why no newer parameters are served, though the trainer goes on; None where they are."""
     set_aside: int = 0
     """Steps of which some was not learned, as the loss or a gradient was not finite."""
     refused: tuple[str, ...] = ()

@@ -35,6 +35,7 @@ from feedmill.run.local.answers import (
     FeedPage,
     FeedRequest,
     Freshness,
+    Held,
     LiveStatus,
     PageExplanation,
     RankedPage,
@@ -202,6 +203,7 @@ class Live:
             items=int(catalog.items.servable.sum()) if catalog else 0,
             freshness=freshness,
             trainer_lag=max(0, freshness.state_position - freshness.parameters_position),
+            held=self._held() if started else None,
             set_aside=self._set_aside.now(),
             refused=(*self._folded.refused, *self._follower.refused) if started else (),
         )
@@ -321,6 +323,10 @@ class Live:
             parameters_age_ms=follower.age_ms(self.clock.now()),
         )
 
+    def _held(self) -> Held | None:
+        head = self._follower.head
+        return Held(since=head.held_at, reasons=head.hold.reasons) if head is not None and head.hold else None
+
     def _keep_page(self, record: Record) -> Future[Ingested] | None:
         """Put a page on its way into the log. One that is turned away is an answer all the same."""
         try:
@@ -346,12 +352,22 @@ class Live:
     def _follow(self) -> None:
         """Apply new parameters as they come."""
         told: list[str] = []
+        held: Held | None = None
         while not self._stopping.wait(self.config.serving.delta_poll_seconds):
             self._attempt(self._follower.poll, "parameters could not be read; serving goes on with the last ones")
             for refused in self._follower.refused:
                 if refused not in told:
                     self._log.warning("not used", reason=refused)
             told = list(self._follower.refused)
+            held = self._tell_held(held)
+
+    def _tell_held(self, told: Held | None) -> Held | None:
+        held = self._held()
+        if held is not None and held != told:
+            self._log.warning("new parameters are held back; the last good ones are served", reasons=held.reasons)
+        elif held is None and told is not None:
+            self._log.info("new parameters are served again")
+        return held
 
     def _keep_house(self) -> None:
         """What is done between requests, so that none waits for it."""

@@ -14,6 +14,7 @@ from feedmill.learn.sync.files import FileChannel
 from feedmill.measure.monitoring.worth import Worth
 from feedmill.run.config import Config
 from feedmill.run.home import Home
+from feedmill.run.local.answers import Held
 from feedmill.run.local.worth import Report, WorthMonitor
 from feedmill.stream.catalog.store import CatalogStore
 from feedmill.stream.files import atomic_write
@@ -37,6 +38,8 @@ class ParametersInfo(msgspec.Struct, frozen=True):
     """The log position up to which it has learned."""
     age_seconds: float | None
     """Since it last said that it had learned what there was to learn."""
+    held: Held | None
+    """Why newer ones are not published; None where they are."""
 
 
 class Overview(msgspec.Struct, frozen=True):
@@ -93,4 +96,5 @@ def _parameters(deltas: Path, clock: Clock) -> ParametersInfo | None:
     head = FileChannel(deltas).head() if deltas.is_dir() else None
     if head is None:
         return None
-    return ParametersInfo(head.step, head.position, max(0.0, (clock.now() - head.at) / 1000))
+    held = Held(since=head.held_at, reasons=head.hold.reasons) if head.hold is not None else None
+    return ParametersInfo(head.step, head.position, max(0.0, (clock.now() - head.at) / 1000), held)

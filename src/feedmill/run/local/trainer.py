@@ -14,6 +14,7 @@ import torch
 
 from feedmill.domain.clock import read_clock
 from feedmill.domain.errors import FeedmillError, HomeError
+from feedmill.learn.guards.hold import Hold
 from feedmill.learn.sync.files import FileChannel
 from feedmill.learn.sync.publisher import Publisher
 from feedmill.run.engine import Engine
@@ -74,12 +75,13 @@ def _has_log(engine: Engine) -> bool:
 
 
 class _Told:
-    """A publisher whose troubles go to the log, each once."""
+    """A publisher whose troubles, and why it holds back, go to the log, each once."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
         self._log = structlog.get_logger()
         self._last_error: str | None = None
+        self._hold: Hold | None = None
 
     def after_step(self, step: int, position: int, received: int) -> None:
         self._publisher.after_step(step, position, received)
@@ -102,6 +104,12 @@ class _Told:
         if error is not None and error != self._last_error:
             self._log.warning("parameters are not published; the next attempt has them all", reason=error)
         self._last_error = error
+        hold = self._publisher.hold
+        if hold is not None and hold != self._hold:
+            self._log.warning("parameters are held back; training goes on", since_step=hold.step, reasons=hold.reasons)
+        elif hold is None and self._hold is not None:
+            self._log.info("all is well again; parameters are published")
+        self._hold = hold
 
 
 if __name__ == "__main__":
