@@ -10,6 +10,8 @@
     deltas/          parameters on their way from the trainer to the server
     traces.sqlite    the candidates of recent requests, for explanations
     worth.msgpack    what the holdout has shown, up to a position of the log
+    rollback.json    what a trainer that runs is asked to go back to, until it has answered
+    rolled-back.json what it has answered last
     server.json      where a server listens, while there is one
     processes.json   which processes there are, while it is served
     rejects/         rows that imports could not read, with the reasons
@@ -104,6 +106,14 @@ class Home:
     @property
     def worth(self) -> Path:
         return self.path / "worth.msgpack"
+
+    @property
+    def rollback(self) -> Path:
+        return self.path / "rollback.json"
+
+    @property
+    def rolled_back(self) -> Path:
+        return self.path / "rolled-back.json"
 
     @property
     def server(self) -> Path:

@@ -17,7 +17,7 @@ from feedmill.domain.objectives import Objective
 from feedmill.domain.slots import SlotRegistry
 from feedmill.learn.guards.config import GuardConfig
 from feedmill.learn.guards.set_aside import Refusal
-from feedmill.learn.guards.watch import FILE, Watch, Watched, latest_window
+from feedmill.learn.guards.watch import FILE, Watch, Watched, last_seen
 from feedmill.learn.training.learner import Learner, Step
 from feedmill.learn.training.snapshots import Snapshots
 from feedmill.learn.training.trainer import Trainer
@@ -158,7 +158,7 @@ def test_a_watch_that_is_loaded_goes_on_as_the_one_that_was_saved(
         uninterrupted.add(number, one)
     assert (watch.hold, watch.latest) == (uninterrupted.hold, uninterrupted.latest)
     watch.save(folder)
-    assert latest_window(folder) == uninterrupted.latest
+    assert last_seen(folder) == (uninterrupted.latest, uninterrupted.hold)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\x93", msgspec.msgpack.encode([[], [], None, 0, 0, [b"1"] * 3])])

@@ -229,10 +229,10 @@ class Watch:
         return reasons
 
 
-def latest_window(folder: Path) -> Window | None:
-    """The newest window of the watch that was saved in a folder. Raises SnapshotError."""
-    recent = _read(folder).recent
-    return recent[-1] if recent else None
+def last_seen(folder: Path) -> tuple[Window | None, Hold | None]:
+    """The newest window of the watch that was saved in a folder, and whether it held. Raises SnapshotError."""
+    stored = _read(folder)
+    return stored.recent[-1] if stored.recent else None, stored.hold
 
 
 def _read(folder: Path) -> _Stored:

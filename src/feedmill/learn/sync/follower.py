@@ -199,8 +199,11 @@ class Follower:
 
     def _usable_snapshots(self) -> list[int]:
         """All, but for those of parameters that are not published for good reason."""
-        hold = self.head.hold if self.head is not None else None
-        return [step for step in self._snapshots.steps() if hold is None or step < hold.step]
+        steps, head = self._snapshots.steps(), self.head
+        if head is None or head.hold is None:
+            return steps
+        published = [step for step in steps if step <= head.step]
+        return published or [step for step in steps if step < head.hold.step]
 
     def _refuse(self, reason: str) -> None:
         if reason not in self.refused:

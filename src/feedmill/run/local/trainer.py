@@ -20,6 +20,7 @@ from feedmill.learn.sync.publisher import Publisher
 from feedmill.run.engine import Engine
 from feedmill.run.local.lifeline import hold_on
 from feedmill.run.local.patience import patiently
+from feedmill.run.local.rollback import Requests
 from feedmill.run.local.supervisor import FAILED_AT_START
 from feedmill.run.logs import open_log
 
@@ -52,7 +53,10 @@ def main() -> int:
 
 
 def follow(engine: Engine, stopping: threading.Event) -> None:
-    """Learn what the log holds, and what comes, until told to stop; every step's parameters are published."""
+    """Learn what the log holds, and what comes, until told to stop; every step's parameters are published.
+
+    A request to roll back is taken up between two steps.
+    """
     while not _has_log(engine):
         # The server makes it.
         if stopping.wait(0.05):
@@ -60,8 +64,13 @@ def follow(engine: Engine, stopping: threading.Event) -> None:
     trainer = patiently(lambda: engine.trainer, stopping)
     for refused in trainer.refused:
         structlog.get_logger().warning("snapshots not used", reason=refused)
-    publisher = Publisher(FileChannel(engine.home.deltas), trainer, engine.clock, engine.config.sync)
-    trainer.follow(_Told(publisher), stopping.wait)
+    requests = Requests(engine.home)
+    while not stopping.is_set():
+        # After a rollback it is another epoch.
+        publisher = Publisher(FileChannel(engine.home.deltas), trainer, engine.clock, engine.config.sync)
+        trainer.follow(_Told(publisher), lambda seconds: stopping.wait(seconds) or requests.pending())
+        if requests.pending():
+            requests.fulfil(trainer)
 
 
 def _has_log(engine: Engine) -> bool:
