@@ -27,6 +27,7 @@ class _Place(NamedTuple):
     at: int = 0
     epoch: int = 0
     sequence: int = 0
+    learned_at: int = 0
 
 
 class _Copy:
@@ -79,6 +80,11 @@ class Follower:
     def position(self) -> int:
         """How far the log has been learned."""
         return self._copy.place.position
+
+    @property
+    def learned_at(self) -> int:
+        """When the trainer had learned that: UTC milliseconds, 0 where it is not known."""
+        return self._copy.place.learned_at
 
     def age_ms(self, now: int) -> int | None:
         """For how long, at most, something has been received that is not learned; None where it is not known.
@@ -183,7 +189,9 @@ class Follower:
         if header.since > place.step:
             raise SnapshotError(f"{what}: goes on from step {header.since}, and the newest snapshot is of {place.step}")
         copy.parameters.put(delta.rows, delta.dense, now=header.published_at)
-        copy.place = _Place(header.step, header.position, header.received, header.epoch, header.sequence)
+        copy.place = _Place(
+            header.step, header.position, header.received, header.epoch, header.sequence, header.learned_at
+        )  # fmt: skip
 
     def _from_newest_snapshot(self) -> _Copy:
         for step in reversed(self._usable_snapshots()):

@@ -39,6 +39,8 @@ class Header(msgspec.Struct, frozen=True):
     """UTC milliseconds."""
     storage: Storage = "float32"
     """How the vectors of its rows are rounded on their way."""
+    learned_at: int = 0
+    """When the step ended, UTC milliseconds; 0 where it is not known."""
 
 
 class Delta(NamedTuple):

@@ -66,6 +66,7 @@ class Publisher:
         """Why followers were told that nothing is published."""
         self._base = trainer.snapshot_step
         self._step, self._position, self._received = trainer.step, trainer.position, 0
+        self._learned_at = 0
         self._sent = _Sent(0, trainer.snapshot_step, trainer.snapshot_version, -1)
         self._steps: list[tuple[int, int]] = []
         """Number and step of the deltas that are kept."""
@@ -82,6 +83,7 @@ class Publisher:
     def after_step(self, step: int, position: int, received: int) -> None:
         """Publish what is due. Everything received until `received` (UTC milliseconds) is learned."""
         self._step, self._position, self._received = step, position, received
+        self._learned_at = self._clock.now()
         self._publish()
 
     def beat(self) -> None:
@@ -156,6 +158,7 @@ class Publisher:
             received=self._received,
             published_at=self._clock.now(),
             storage=self._config.rows,
+            learned_at=self._learned_at,
         )
         dense = parameters.dense() if dense_due else None
         self._channel.publish(Delta(header, parameters.touched(sent.version), dense))

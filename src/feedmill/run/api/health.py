@@ -78,6 +78,11 @@ class Health:
             "freshness": freshness,
             "trainer_lag": 11,
             "held": {"since": 1_651_161_600_000, "reasons": ["click: AUC 0.513, 0.724 before"]},
+            "ages": {
+                "to_state": {"p50": 2.1, "p99": 6.4},
+                "to_trained": {"p50": 63.0, "p99": 120.0},
+                "to_served": {"p50": 180.0, "p99": 310.0},
+            },
             "set_aside": 0,
             "refused": [],
         }

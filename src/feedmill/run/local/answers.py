@@ -8,6 +8,7 @@ import msgspec
 
 from feedmill.domain.clock import format_time
 from feedmill.domain.records import Scalar
+from feedmill.run.local.ages import NO_AGES, EventAges
 from feedmill.serve.page import Explanation, PageItem
 from feedmill.serve.ranked import LeftOut as LeftOut
 from feedmill.serve.similar import SimilarItem as SimilarItem
@@ -40,7 +41,8 @@ class Freshness(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     parameters_position: int
     """The log position up to which they have learned."""
     parameters_age_ms: int | None
-    """Milliseconds since a trainer last said that it had learned what there was to learn; None where none ever did."""
+    """For how long, at most, something has been received that they have not learned: milliseconds since a trainer last
+    said that it had learned what there was to learn; None where none ever did."""
 
 
 class FeedPage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -135,6 +137,8 @@ class LiveStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Records of the log that the parameters have not learned."""
     held: Held | None = None
     """Why no newer parameters are served, though the trainer goes on; None where they are."""
+    ages: EventAges = NO_AGES
+    """How long events took until they were in the state, learned and served by."""
     set_aside: int = 0
     """Steps of which some was not learned, as the loss or a gradient was not finite."""
     refused: tuple[str, ...] = ()
