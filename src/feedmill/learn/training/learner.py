@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from feedmill.learn.guards.set_aside import Refusal
 from feedmill.learn.parameters import Parameters
 from feedmill.learn.training.ahead import one_ahead
 from feedmill.learn.training.config import LearningConfig
+from feedmill.learn.training.device import chosen_device
 from feedmill.learn.training.ranking import RankerLearner
 from feedmill.learn.training.retrieving import Liked, TwoTowerLearner
 from feedmill.stream.files import storage_errors
@@ -66,7 +67,8 @@ class Learner:
         seed = config.training.seed
         reader = FeedbackReader(config.actions, config.objectives)
         self.state = State(StateConfig(config.features, reader, frozenset(config.join.served_means_seen), seed))
-        self.parameters = Parameters(config, registry, self.state.native.dense_columns)
+        device = chosen_device(config.training.device)
+        self.parameters = Parameters(config, registry, self.state.native.dense_columns, device=device)
         self.joiner = Joiner(config.join, self.state, self.parameters.ranker_schema)
         self.ranker = RankerLearner(self.parameters)
         self.towers = TwoTowerLearner(self.parameters)
@@ -121,7 +123,7 @@ class Learner:
         self.parameters.load(folder)
         self.ranker = RankerLearner(self.parameters)
         try:
-            self.ranker.optimizer.load_state_dict(torch.load(folder / OPTIMIZER, weights_only=True))
+            self.ranker.optimizer.load_state_dict(_read_optimizer(folder))
         except (OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, pickle.UnpicklingError) as error:
             raise SnapshotError(f"{folder / OPTIMIZER}: cannot be read ({error})") from None
 
@@ -155,6 +157,11 @@ class Learner:
         popularity = self.state.native.positives(ordinals).astype(np.float32)
         keys = self.state.catalog.items.keys[ordinals]
         return Liked(users, items, popularity, keys, folded.rows.timestamps[rows])
+
+
+def _read_optimizer(folder: Path) -> Any:
+    """Its state, wherever it was learned; the optimizer moves it to where its parameters are."""
+    return torch.load(folder / OPTIMIZER, weights_only=True, map_location="cpu")
 
 
 def _predicted(examples: Examples, predictions: Float32s) -> tuple[Examples, Float32s]:

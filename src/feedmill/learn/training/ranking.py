@@ -30,7 +30,8 @@ class RankerLearner:
     def __init__(self, parameters: Parameters) -> None:
         self.parameters = parameters
         config = parameters.config
-        self._binary = torch.tensor([objective.kind == "binary" for objective in config.objectives.values()])
+        binary = [objective.kind == "binary" for objective in config.objectives.values()]
+        self._binary = torch.tensor(binary, device=parameters.device)
         self._dimension = parameters.ranker_schema.slots[0].dimension
         self._network = parameters.network
         rate = config.ranker.dense_learning_rate
@@ -42,9 +43,9 @@ class RankerLearner:
         Gives the predictions of the parameters from before it, float32 [n, O].
         """
         features, parameters = examples.features, self.parameters
-        rows = torch.from_numpy(parameters.rows(features, parameters.ranker_schema)).requires_grad_()
-        logits = self._network(rows, torch.from_numpy(features.dense))
-        loss = self._loss(logits, torch.from_numpy(examples.labels), torch.from_numpy(examples.weights))
+        rows = self._tensor(parameters.rows(features, parameters.ranker_schema)).requires_grad_()
+        logits = self._network(rows, self._tensor(features.dense))
+        loss = self._loss(logits, self._tensor(examples.labels), self._tensor(examples.weights))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         assert rows.grad is not None
@@ -52,11 +53,14 @@ class RankerLearner:
         dense = [parameter.grad for parameter in self._network.parameters() if parameter.grad is not None]
         if reason := unfit(loss, [rows.grad, *dense]):
             return predictions, Refusal("ranker", len(examples), reason)
-        gradients = rows.grad.numpy().reshape(-1, self._dimension)
+        gradients = rows.grad.cpu().numpy().reshape(-1, self._dimension)
         now = int(examples.timestamps.max())
         parameters.table.update(features.ids, features.offsets, gradients, "mean", now=now)
         self.optimizer.step()
         return predictions, None
+
+    def _tensor(self, column: Float32s) -> torch.Tensor:
+        return torch.from_numpy(column).to(self.parameters.device)
 
     def _loss(self, logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         # The sum, not the mean: a row of the table learns as much from an example in a small batch as in a large one.
