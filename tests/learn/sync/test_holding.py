@@ -22,7 +22,7 @@ from feedmill.testing.poisoned_log import GUARD, first_bad, poisoned_log, quick_
 from feedmill.testing.small_log import START
 
 CONFIG = quick_learner(snapshot_steps=20)
-AT_ONCE = SyncConfig(sparse_seconds=0, dense_seconds=0, beat_seconds=0)
+AT_ONCE = SyncConfig(sparse_seconds=0, dense_seconds=0, beat_seconds=0, rows="float32")
 RECORDS = poisoned_log()
 COLUMNS = Learner(CONFIG, SlotRegistry()).state.native.dense_columns
 BAD = first_bad(RECORDS)

@@ -86,7 +86,7 @@ def read_set_aside(path: Path) -> Iterator[SetAside]:
     for line in lines:
         try:
             yield msgspec.json.decode(line, type=SetAside)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             continue
 
 

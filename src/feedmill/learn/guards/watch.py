@@ -93,9 +93,11 @@ class _Stored(msgspec.Struct, frozen=True):
     recent: list[Window]
     hold: Hold | None
     well_in_row: int
+    size: int
+    """Of the open window, as all that follows."""
     set_aside: int
     columns: list[bytes]
-    """Of the open window: labels, weights, predictions, float32 little-endian."""
+    """Labels, weights, predictions, float32 little-endian."""
 
 
 class Watch:
@@ -144,7 +146,7 @@ class Watch:
         """Write everything to a file in `folder`. Raises StorageError."""
         columns = [column.astype("<f4").tobytes() for column in self._columns()]
         stored = _Stored(
-            list(self._well), list(self._recent), self._hold, self._well_in_row, self._set_aside, columns
+            list(self._well), list(self._recent), self._hold, self._well_in_row, self._size, self._set_aside, columns
         )  # fmt: skip
         with storage_errors(folder / FILE):
             (folder / FILE).write_bytes(msgspec.msgpack.encode(stored))
@@ -164,7 +166,7 @@ class Watch:
         except ValueError as error:
             raise SnapshotError(f"{folder / FILE}: cannot be read ({error})") from None
         self._parts.append((labels, weights, predictions))
-        self._size, self._set_aside = max(len(labels), stored.set_aside), stored.set_aside
+        self._size, self._set_aside = stored.size, stored.set_aside
 
     def _begin(self) -> None:
         self._parts: list[tuple[Float32s, Float32s, Float32s]] = []
@@ -238,7 +240,7 @@ def last_seen(folder: Path) -> tuple[Window | None, Hold | None]:
 def _read(folder: Path) -> _Stored:
     try:
         return msgspec.msgpack.decode((folder / FILE).read_bytes(), type=_Stored)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise SnapshotError(f"{folder / FILE}: cannot be read ({error})") from None
 
 

@@ -60,7 +60,7 @@ class Requests:
         log = structlog.get_logger()
         try:
             asked = msgspec.json.decode(self._home.rollback.read_bytes(), type=_Request)
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             log.warning("a request to roll back that cannot be read is left out", reason=str(error))
         else:
             answer = _fulfilled(trainer, asked)
@@ -105,7 +105,7 @@ def _ask(home: Home, request: _Request, sleep: Callable[[float], None]) -> Rolle
 def _answer(home: Home) -> _Answer | None:
     try:
         return msgspec.json.decode(home.rolled_back.read_bytes(), type=_Answer)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 
