@@ -37,11 +37,17 @@ class Home:
         self.snapshots = Snapshots(folder / "snapshots")
         self.log = MemoryLog()
         self.log.append(RECORDS)
+        self.latest, self.stopped = 0.0, False
         self.restart()
 
     def restart(self) -> None:
         self.trainer = Trainer(self.log, lambda: Learner(CONFIG, SlotRegistry()), self.snapshots, guard=GUARD)
         self.publisher = Publisher(self.channel, self.trainer, self.clock, AT_ONCE, lambda: 0.0)
+
+    def seconds(self) -> float:
+        """A timer that a test can stop."""
+        self.latest += 0 if self.stopped else 1
+        return self.latest
 
     def kill(self) -> None:
         """Close files as the end of a process does, with nothing saved."""
@@ -171,6 +177,28 @@ def test_a_home_that_fell_before_anybody_followed_is_served_from_before_the_fall
     assert follower.step == max(step for step in home.snapshots.steps() if step < hold.step)
     assert follower.head is not None
     assert follower.head.hold == hold
+
+
+def test_who_starts_during_a_hold_has_no_snapshot_that_was_not_published(home: Home) -> None:
+    home.snapshots = Snapshots(home.snapshots.folder, keep=6)
+    home.restart()
+    home.publisher = Publisher(
+        home.channel, home.trainer, home.clock, SyncConfig(sparse_seconds=0.2, dense_seconds=0), home.seconds
+    )  # fmt: skip
+    follower = home.follow()
+    home.learn(BAD - 1_280)
+    follower.poll()
+    # From here on nothing is due, whatever is learned.
+    home.stopped = True
+    home.learn(BAD + 320)
+    hold = home.trainer.watch.hold
+    assert hold is not None
+    follower.poll()
+    assert follower.head is not None
+    assert follower.head.hold == hold
+    between = [step for step in home.snapshots.steps() if follower.step < step < hold.step]
+    assert between
+    assert home.follow().step <= follower.step
 
 
 def test_good_snapshots_are_kept_however_long_a_hold_lasts(tmp_path: Path) -> None:

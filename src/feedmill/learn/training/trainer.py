@@ -238,6 +238,7 @@ class Trainer:
         return True
 
     def _go_back(self, entry: Entry) -> None:
+        """Take a version's parameters; where that is at another place of the log, all else of it, too."""
         folder = self.snapshots.path(entry.version)
         if entry.position == self.position:
             self.learner.load_parameters(folder)
@@ -245,6 +246,7 @@ class Trainer:
             self.learner = self._make_learner()
             self.learner.load(folder)
             self.position = entry.position
+            self._received = self.snapshots.manifest(self.learner.digest, entry.version).received
         self.watch.forget_fall()
         self.step = entry.number
 
