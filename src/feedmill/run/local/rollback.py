@@ -12,7 +12,7 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
-from feedmill.domain.errors import HomeInUse, SnapshotError
+from feedmill.domain.errors import FeedmillError, HomeInUse, SnapshotError, StorageError
 from feedmill.learn.training.trainer import Trainer
 from feedmill.run.engine import Engine
 from feedmill.run.home import Home
@@ -112,7 +112,9 @@ def _answer(home: Home) -> _Answer | None:
 def _fulfilled(trainer: Trainer, asked: _Request) -> _Answer:
     try:
         return _Answer(asked.id, _rolled_back(trainer, asked.to, relearn=asked.relearn))
-    except SnapshotError as error:
+    except StorageError:
+        raise
+    except FeedmillError as error:
         return _Answer(asked.id, None, str(error))
 
 
