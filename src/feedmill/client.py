@@ -182,6 +182,28 @@ class EventsAnswer(Results):
     duplicates: int
 
 
+class Held(TypedDict):
+    """Why the trainer's newer parameters are not served."""
+
+    since: int
+    reasons: list[str]
+
+
+class Age(TypedDict):
+    """Of the last events, in milliseconds; None before the first."""
+
+    p50: float | None
+    p99: float | None
+
+
+class EventAges(TypedDict):
+    """From the receipt of an event until it was in the state, learned by the trainer, and served by."""
+
+    to_state: Age
+    to_trained: Age
+    to_served: Age
+
+
 class Status(TypedDict):
     """What the server knows of itself."""
 
@@ -193,6 +215,9 @@ class Status(TypedDict):
     items: int
     freshness: Freshness
     trainer_lag: int
+    held: Held | None
+    ages: EventAges
+    set_aside: int
     refused: list[str]
 
 

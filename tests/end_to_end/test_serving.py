@@ -56,6 +56,24 @@ def test_an_event_is_in_its_users_next_feed_while_others_post_and_ask(served: Se
             used.result(120)
 
 
+def test_metrics_say_how_long_events_took_into_the_state_and_into_the_parameters(served: Serving) -> None:
+    def counts() -> dict[str, float]:
+        lines = served.ask("GET", "/metrics").body.decode().splitlines()
+        sides = ("state", "trained", "served")
+        names = {side: f"feedmill_event_to_{side}_seconds_count " for side in sides}
+        return {side: float(line.split()[-1]) for side in sides for line in lines if line.startswith(names[side])}
+
+    served.wait_until_learned()
+    before = counts()
+    events = [{"user_id": f"aged-{n}", "item_id": f"i{n % ITEMS}", "action": "like"} for n in range(300)]
+    assert served.post("/v1/events", events)["accepted"] == 300
+    wait_for(lambda: counts()["state"] == before["state"] + 300)
+    wait_for(lambda: counts()["served"] >= before["served"] + 300)
+    assert counts()["trained"] >= before["trained"] + 300
+    ages = served.get("/v1/status")["ages"]
+    assert 0 < ages["to_state"]["p50"] <= ages["to_trained"]["p50"] <= ages["to_served"]["p50"] < 60_000
+
+
 def test_a_post_that_is_sent_again_changes_nothing(served: Serving) -> None:
     def position() -> int:
         return int(served.get("/v1/status")["log_end"])

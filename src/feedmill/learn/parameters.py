@@ -26,6 +26,7 @@ from feedmill.stream.files import storage_errors
 
 TABLE = "table.bin"
 DENSE = "dense.bin"
+CPU = torch.device("cpu")
 
 _CHECKS = struct.Struct("<QQ")
 _versions = itertools.count(1)
@@ -48,9 +49,16 @@ class Parameters:
     """
 
     def __init__(
-        self, config: LearningConfig, registry: SlotRegistry, dense_columns: int, storage: Storage = "float32"
+        self,
+        config: LearningConfig,
+        registry: SlotRegistry,
+        dense_columns: int,
+        storage: Storage = "float32",
+        *,
+        device: torch.device = CPU,
     ) -> None:
-        """Registers the slots that the configuration names. `dense_columns` is what the state's features have.
+        """Registers the slots that the configuration names. `dense_columns` is what the state's features have; `device`
+        is where the network is.
 
         With a `storage` that rounds vectors they can be followed with `load` and `put`, but not learned or saved.
 
@@ -66,14 +74,16 @@ class Parameters:
         self.table = EmbeddingTable(
             self.slots.values(), config.training.seed, waiting=config.ranker.waiting, storage=storage
         )
+        self.device = device
         self.version = 0
         """Another one whenever the towers may have changed; no two states of any parameters in a process share one,
         but for 0: initial parameters."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.training.seed)
-            self.network = self._new_network(dense_columns)
+            self.network = self._new_network(dense_columns).to(device)
         self._dense_columns = dense_columns
-        self._binary = torch.tensor([objective.kind == "binary" for objective in config.objectives.values()])
+        binary = [objective.kind == "binary" for objective in config.objectives.values()]
+        self._binary = torch.tensor(binary, device=device)
         self._dimensions = np.zeros(MAX_SLOT + 1, dtype=np.int64)
         for number, slot in self.slots.items():
             self._dimensions[number] = slot.dimension
@@ -86,8 +96,8 @@ class Parameters:
     def predict(self, features: Features) -> Float32s:
         """float32 [n, O]: probabilities of binary objectives, values of regressed ones; of the ranker's schema."""
         with torch.inference_mode():
-            rows = torch.from_numpy(self.rows(features, self.ranker_schema))
-            return self.predictions(self.network(rows, torch.from_numpy(features.dense)))
+            rows = torch.from_numpy(self.rows(features, self.ranker_schema)).to(self.device)
+            return self.predictions(self.network(rows, torch.from_numpy(features.dense).to(self.device)))
 
     def user_vectors(self, features: Features) -> Float32s:
         """float32 [n, dimension] of features of the user's schema."""
@@ -107,7 +117,7 @@ class Parameters:
 
     def predictions(self, logits: torch.Tensor) -> Float32s:
         """float32 [n, O]: what the network's output means."""
-        predictions: Float32s = torch.where(self._binary, torch.sigmoid(logits), logits).numpy()
+        predictions: Float32s = torch.where(self._binary, torch.sigmoid(logits), logits).cpu().numpy()
         return np.ascontiguousarray(predictions)
 
     def towers_changed(self) -> None:
@@ -196,7 +206,7 @@ class Parameters:
         for tensor in network.state_dict().values():
             tensor.copy_(values[start : start + tensor.numel()].view(tensor.shape))
             start += tensor.numel()
-        return network
+        return network.to(self.device)
 
     def _check_rows(self, dimension: int, rows: Rows) -> None:
         if rows.vectors.shape != (len(rows.ids), dimension) or not np.isfinite(rows.vectors).all():
@@ -215,5 +225,5 @@ def _layout(network: Ranker) -> int:
 
 
 def _values(network: Ranker) -> bytes:
-    flat = [tensor.numpy().astype("<f4").ravel() for tensor in network.state_dict().values()]
+    flat = [tensor.cpu().numpy().astype("<f4").ravel() for tensor in network.state_dict().values()]
     return np.concatenate(flat).tobytes()

@@ -12,6 +12,7 @@ import xxhash
 
 from feedmill.domain.errors import ConfigError
 from feedmill.domain.objectives import Action, Objective
+from feedmill.learn.guards.config import GuardConfig
 from feedmill.learn.models.config import RankerConfig, TwoTowerConfig
 from feedmill.learn.sync.config import SyncConfig
 from feedmill.learn.training.config import LearningConfig, TrainingConfig
@@ -79,6 +80,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     api: ApiConfig = ApiConfig()
     sync: SyncConfig = SyncConfig()
     """How parameters go from the trainer to the server."""
+    guard: GuardConfig = GuardConfig()
+    """When they do not."""
 
     def __post_init__(self) -> None:
         if not self.objectives:

@@ -14,6 +14,7 @@ from typing import Self
 from feedmill.domain.clock import Clock, SystemClock
 from feedmill.domain.records import Scalar
 from feedmill.domain.slots import SlotRegistry
+from feedmill.learn.guards.set_aside import SetAsideFile
 from feedmill.learn.training.learner import Learner, Step
 from feedmill.learn.training.snapshots import Snapshots
 from feedmill.learn.training.trainer import Trainer
@@ -107,7 +108,8 @@ class Engine:
                 lock = WriterLock(place, "training in this home")
             self._resources.callback(lock.release)
             snapshots = Snapshots(self.home.snapshots, self.config.training.keep_snapshots)
-            self._trainer = Trainer(log, self.make_learner, snapshots)
+            set_aside = SetAsideFile(self.home.set_aside, self.clock)
+            self._trainer = Trainer(log, self.make_learner, snapshots, set_aside, self.config.guard)
             self._resources.callback(self._trainer.close)
         return self._trainer
 

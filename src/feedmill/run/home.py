@@ -6,9 +6,12 @@
     catalog.sqlite   users and items, as the log says they are
     slots.json       the slot registry
     snapshots/       what shortens the replay
+    set-aside.jsonl  steps that were not learned, and why; where there are any
     deltas/          parameters on their way from the trainer to the server
     traces.sqlite    the candidates of recent requests, for explanations
     worth.msgpack    what the holdout has shown, up to a position of the log
+    rollback.json    what a trainer that runs is asked to go back to, until it has answered
+    rolled-back.json what it has answered last
     server.json      where a server listens, while there is one
     processes.json   which processes there are, while it is served
     rejects/         rows that imports could not read, with the reasons
@@ -89,6 +92,10 @@ class Home:
         return self.path / "snapshots"
 
     @property
+    def set_aside(self) -> Path:
+        return self.path / "set-aside.jsonl"
+
+    @property
     def deltas(self) -> Path:
         return self.path / "deltas"
 
@@ -99,6 +106,14 @@ class Home:
     @property
     def worth(self) -> Path:
         return self.path / "worth.msgpack"
+
+    @property
+    def rollback(self) -> Path:
+        return self.path / "rollback.json"
+
+    @property
+    def rolled_back(self) -> Path:
+        return self.path / "rolled-back.json"
 
     @property
     def server(self) -> Path:

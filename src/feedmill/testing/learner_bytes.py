@@ -20,10 +20,10 @@ def parameter_bytes(learner: Learner) -> dict[str, bytes]:
         own = ids[ids >> np.uint64(52) == number]
         parameters[f"slot {slot.name}"] = held.table.lookup(own, slot.dimension).tobytes()
     for name, tensor in held.network.state_dict().items():
-        parameters[f"dense {name}"] = tensor.numpy().tobytes()
+        parameters[f"dense {name}"] = tensor.cpu().numpy().tobytes()
     for index, kept in learner.ranker.optimizer.state_dict()["state"].items():
         for name, value in kept.items():
-            parameters[f"optimizer {index} {name}"] = torch.as_tensor(value).numpy().tobytes()
+            parameters[f"optimizer {index} {name}"] = torch.as_tensor(value).cpu().numpy().tobytes()
     return parameters
 
 

@@ -41,7 +41,7 @@ def test_what_parameters_depend_on_changes_the_digest(changes: dict[str, Any]) -
     [
         {"actions": dict(reversed(ACTIONS.items()))},
         {"objectives": OBJECTIVES | {"click": Objective("click", weight=9.0)}},
-        {"training": TrainingConfig(batch=32, snapshot_steps=5, keep_snapshots=7)},
+        {"training": TrainingConfig(batch=32, snapshot_steps=5, keep_snapshots=7, device="auto")},
     ],
 )
 def test_what_parameters_do_not_depend_on_does_not_change_the_digest(changes: dict[str, Any]) -> None:

@@ -140,40 +140,44 @@ def test_a_step_without_examples_changes_no_parameters() -> None:
 
 @pytest.mark.parametrize("column", ["dense", "labels", "weights"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
-def test_a_batch_whose_gradient_is_not_finite_is_refused_and_counted(column: str, value: float) -> None:
+def test_a_batch_whose_loss_or_gradient_is_not_finite_changes_nothing(column: str, value: float) -> None:
     learner = new_learner()
     learn(learner, log(1))
     parameters = parameter_bytes(learner)
     examples = next(step.examples for step in learn(new_learner(), log(1)) if len(step.examples) > 5)
     spoiled = examples.features.dense if column == "dense" else getattr(examples, column)
     spoiled[2, -1 if column == "dense" else 0] = value
-    learner.ranker.learn(examples)
-    assert learner.ranker.batches_refused == 1
+    _, refusal = learner.ranker.learn(examples)
+    assert refusal is not None
+    assert (refusal.model, refusal.examples) == ("ranker", len(examples))
     assert parameter_bytes(learner) == parameters
 
 
-def test_likes_whose_gradient_is_not_finite_are_refused_and_counted() -> None:
+def test_likes_whose_gradient_is_not_finite_change_nothing() -> None:
     learner = new_learner()
     learn(learner, log(1))
-    parameters = parameter_bytes(learner)
+    parameters, version = parameter_bytes(learner), learner.parameters.version
     state, towers = learner.state, learner.towers
     schemas = learner.parameters.user_schema, learner.parameters.item_schema
     items = np.array([0, 1], dtype=np.int32)
     users, liked = (state.read(schema.view, 0, items, START, {}) for schema in schemas)
     popularity = np.array([1.0, np.nan], dtype=np.float32)
-    towers.learn(Liked(users, liked, popularity, state.catalog.items.keys[:2], np.array([START, START])))
-    assert towers.batches_refused == 1
-    assert parameter_bytes(learner) == parameters
+    refusal = towers.learn(
+        Liked(users, liked, popularity, state.catalog.items.keys[:2], np.array([START, START]))
+    )  # fmt: skip
+    assert refusal is not None
+    assert (refusal.model, refusal.examples) == ("towers", 2)
+    assert (parameter_bytes(learner), learner.parameters.version) == (parameters, version)
 
 
 def test_a_hostile_value_does_not_end_learning() -> None:
     learner = new_learner()
     learn(learner, log(1))
     hostile = [Record("seen", START, "u0", f"i{n}", outcomes={"view": 3.4e38, "click": -3.4e38}) for n in range(40)]
-    learner.step(hostile)
+    assert learner.step(hostile).refusals == ()
     parameters = parameter_bytes(learner)
     steps = learn(learner, log(2))
-    assert learner.ranker.batches_refused == 0
+    assert not any(step.refusals for step in steps)
     assert np.isfinite(np.concatenate([step.predictions for step in steps])).all()
     assert parameter_bytes(learner) != parameters
 

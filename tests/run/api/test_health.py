@@ -34,7 +34,10 @@ def test_a_server_that_starts_is_alive_and_not_ready(tmp_path: Path, serve: Any)
     with serve(starting) as server, httpx.Client(base_url=server.url) as client:
         assert client.get("/health/live").json() == {"status": "alive"}
         ready = client.get("/health/ready")
-        assert (ready.status_code, ready.json()) == (503, {"ready": False, "missing": ["opening the home"]})
+        assert (ready.status_code, ready.json()) == (
+            503,
+            {"ready": False, "missing": ["opening the home"], "held": ""},
+        )
         for refused in (client.get("/v1/feed/ada"), client.put("/v1/items/a", json={}), client.get("/v1/items/a")):
             assert refused.status_code == 503
             assert refused.json()["detail"] == "the server is not ready: opening the home"
@@ -44,7 +47,7 @@ def test_a_server_that_starts_is_alive_and_not_ready(tmp_path: Path, serve: Any)
 
 
 def test_a_server_that_has_started_is_ready(client: httpx.Client) -> None:
-    assert client.get("/health/ready").json() == {"ready": True, "missing": []}
+    assert client.get("/health/ready").json() == {"ready": True, "missing": [], "held": ""}
 
 
 def test_requests_and_events_are_counted(live: Live, serve: Any) -> None:

@@ -15,7 +15,7 @@ from feedmill.client import FeedmillConnectionError, FeedmillHTTPError
 from feedmill.domain.errors import Unavailable
 from feedmill.run.console.page import build
 from feedmill.run.console.palette import TOPIC_HUES
-from feedmill.run.demo.telling import Ages, Belief, Card, Moment, ProcessTold, Reaction, Told
+from feedmill.run.demo.telling import Ages, Belief, Card, EventAges, Moment, ProcessTold, Reaction, Told
 
 HOUR = 3_600_000
 MIDNIGHT = 20_000 * 24 * HOUR
@@ -43,7 +43,7 @@ class World:
     def begin(self) -> None:
         self.did: list[Any] = []
         self.state: dict[str, Any] = {"started": True, "pid": 7, "restarts": 0, "step": 40, "serves": True}
-        self.state |= {"refuses": [], "has_items": True, "lag": 20, "varied": False}
+        self.state |= {"refuses": [], "has_items": True, "lag": 20, "varied": False, "held": []}
         self.notes: list[tuple[int, str]] = []
         self.visitors = 0
 
@@ -66,6 +66,8 @@ class World:
             parameters_step=self.state["step"],
             learned=started,
             notes=tuple(self.notes),
+            ages=EventAges(Ages(2.4, 9.0), Ages(71.0, 140.0), Ages(190.0, 1300.0)) if started else EventAges(),
+            held=tuple(self.state["held"]),
         )
 
     def _do(self, what: str, topic: str) -> None:

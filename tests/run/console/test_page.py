@@ -151,6 +151,23 @@ def test_each_button_does_its_thing_to_the_chosen_topic_and_is_marked(visit, wor
     expect(at(page, "auc").locator(".mill-note")).to_have_count(3)
 
 
+def test_the_drawer_says_how_soon_an_event_is_known(visit):
+    page = visit()
+    for name, said in (("age-state", "2 ms"), ("age-trained", "71 ms"), ("age-served", "190 ms")):
+        expect(at(page, name).locator("dd")).to_have_text(said)
+    expect(at(page, "held")).to_be_hidden()
+
+
+def test_what_is_held_back_is_said_with_its_reasons(visit, world):
+    page = visit()
+    world.be(held=["like: AUC 0.512, 0.742 before"])
+    expect(at(page, "held")).to_contain_text("the last good version serves: like: AUC 0.512, 0.742 before")
+    expect(at(page, "trainer-state")).to_have_attribute("data-state", "held")
+    world.be(held=[])
+    expect(at(page, "held")).to_be_hidden()
+    expect(at(page, "trainer-state")).to_have_attribute("data-state", "learning")
+
+
 def test_a_trainer_that_is_killed_is_down_until_it_learns_again(visit, world):
     page = visit()
     state = at(page, "trainer-state")

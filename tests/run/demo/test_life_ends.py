@@ -19,7 +19,7 @@ from feedmill.run.demo.setting import START, Setting
 from feedmill.testing.serving import wait_for
 from feedmill.testing.world_server import WorldServer
 
-STATUS = {"freshness": {"parameters_step": 0, "parameters_position": 0}, "trainer_lag": 0}
+STATUS = {"freshness": {"parameters_step": 0, "parameters_position": 0}, "trainer_lag": 0, "ages": {}, "held": None}
 
 
 @contextmanager

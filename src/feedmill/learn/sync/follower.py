@@ -27,6 +27,7 @@ class _Place(NamedTuple):
     at: int = 0
     epoch: int = 0
     sequence: int = 0
+    learned_at: int = 0
 
 
 class _Copy:
@@ -62,6 +63,8 @@ class Follower:
         """How often it was not."""
         self._skip = 0
         """Polls to let pass before it is tried again: a damaged delta stays damaged, but a failed read may succeed."""
+        self.head = channel.head()
+        """What the trainer has announced last; None where nothing."""
         self._copy = self._from_newest_snapshot()
 
     @property
@@ -78,6 +81,11 @@ class Follower:
         """How far the log has been learned."""
         return self._copy.place.position
 
+    @property
+    def learned_at(self) -> int:
+        """When the trainer had learned that: UTC milliseconds, 0 where it is not known."""
+        return self._copy.place.learned_at
+
     def age_ms(self, now: int) -> int | None:
         """For how long, at most, something has been received that is not learned; None where it is not known.
 
@@ -91,7 +99,7 @@ class Follower:
 
         What cannot be used is named in `refused`, and the copy stays as it was.
         """
-        head = self._channel.head()
+        self.head = head = self._channel.head()
         if head is None:
             return False
         place = self._copy.place
@@ -126,7 +134,7 @@ class Follower:
         and at once when there is another epoch or snapshot.
         """
         place = self._copy.place
-        attempt = head.epoch, max([0, *self._snapshots.steps()])
+        attempt = head.epoch, max([0, *self._usable_snapshots()])
         if attempt != self._tried:
             self._tried, self._failures, self._skip = attempt, 0, 0
         if self._skip:
@@ -181,10 +189,12 @@ class Follower:
         if header.since > place.step:
             raise SnapshotError(f"{what}: goes on from step {header.since}, and the newest snapshot is of {place.step}")
         copy.parameters.put(delta.rows, delta.dense, now=header.published_at)
-        copy.place = _Place(header.step, header.position, header.received, header.epoch, header.sequence)
+        copy.place = _Place(
+            header.step, header.position, header.received, header.epoch, header.sequence, header.learned_at
+        )  # fmt: skip
 
     def _from_newest_snapshot(self) -> _Copy:
-        for step in reversed(self._snapshots.steps()):
+        for step in reversed(self._usable_snapshots()):
             parameters = self._make()
             try:
                 manifest = self._snapshots.manifest(self._digest, step)
@@ -194,6 +204,14 @@ class Follower:
                 continue
             return _Copy(parameters, manifest.step, manifest.position)
         return _Copy(self._make(), 0, 0)
+
+    def _usable_snapshots(self) -> list[int]:
+        """All, but for those of parameters that are not published for good reason."""
+        steps, head = self._snapshots.steps(), self.head
+        if head is None or head.hold is None:
+            return steps
+        published = [step for step in steps if step <= head.step]
+        return published or [step for step in steps if step < head.hold.step]
 
     def _refuse(self, reason: str) -> None:
         if reason not in self.refused:

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 import xxhash
 
+from feedmill.learn.guards.hold import Hold
 from feedmill.learn.parameters import Rows
 from feedmill.learn.table.storage import Storage
 
@@ -38,6 +39,8 @@ class Header(msgspec.Struct, frozen=True):
     """UTC milliseconds."""
     storage: Storage = "float32"
     """How the vectors of its rows are rounded on their way."""
+    learned_at: int = 0
+    """When the step ended, UTC milliseconds; 0 where it is not known."""
 
 
 class Delta(NamedTuple):
@@ -63,6 +66,10 @@ class Head(msgspec.Struct, frozen=True):
     at: int
     """The parameters have learned everything that was received until then: UTC milliseconds, 0 where it is not known.
     A trainer that has nothing to learn keeps it up to date."""
+    hold: Hold | None = None
+    """Why nothing more is published for the time being; snapshots from its step on are not to be used."""
+    held_at: int = 0
+    """When publishing stopped: UTC milliseconds."""
 
 
 class Channel(Protocol):

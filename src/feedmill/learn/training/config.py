@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from feedmill.domain.errors import ConfigError
@@ -23,6 +25,9 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     snapshot_steps: int = 1000
     """A snapshot is taken after this many steps, and at the end."""
     keep_snapshots: int = 2
+    """So many are kept: versions that `feedmill rollback` can go back to."""
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Where the dense part of the ranker learns; `auto` takes a GPU where there is one. Snapshots fit all of them."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
@@ -44,11 +49,14 @@ class LearningConfig(msgspec.Struct, frozen=True):
     training: TrainingConfig = TrainingConfig()
 
     def digest(self) -> bytes:
-        """The same for two configurations exactly when they make the same parameters of the same log."""
+        """The same for two configurations exactly when they make the same parameters of the same log.
+
+        But for the last bits, in which devices differ.
+        """
         parts = msgspec.to_builtins(self)
         # The order of objectives is that of the model's heads; actions have none.
         parts["actions"] = sorted(parts["actions"].items())
-        for irrelevant in ("batch_ms", "snapshot_steps", "keep_snapshots"):
+        for irrelevant in ("batch_ms", "snapshot_steps", "keep_snapshots", "device"):
             del parts["training"][irrelevant]
         for objective in parts["objectives"].values():
             del objective["weight"]

@@ -1,8 +1,8 @@
 """The journal of steps: which records each step took, on disk before the step is applied.
 
-An entry is 32 bytes: number of the step, position of its first record, how many records, and a checksum, which is
-seeded with what the learner is. What a crash left half-written at the end is not an entry, nor is what another learner
-has written.
+An entry is 40 bytes: number of the step, position of its first record, how many records, the version that a rollback
+went back to, and a checksum, which is seeded with what the learner is. What a crash left half-written at the end is not
+an entry, nor is what another learner has written.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import xxhash
 
 from feedmill.stream.files import storage_errors, sync_directory
 
-_FIELDS = struct.Struct("<QQQ")
+_FIELDS = struct.Struct("<QQQQ")
 _CHECK = struct.Struct("<Q")
 _SIZE = _FIELDS.size + _CHECK.size
 
@@ -26,8 +26,11 @@ class Entry(NamedTuple):
 
     number: int
     position: int
-    """Of its first record; where there are no records, up to where the log was folded without learning from it."""
+    """Of its first record. Where there are no records, up to where the log was folded without learning from it; of a
+    rollback where the log is learned on."""
     records: int
+    version: int = 0
+    """The step of the snapshot whose parameters a rollback brings back; 0 in all other steps."""
 
 
 def _encode(entry: Entry, learner: int) -> bytes:

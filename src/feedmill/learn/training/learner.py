@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,9 +14,11 @@ from feedmill.domain.batches import Examples, Float32s
 from feedmill.domain.errors import SnapshotError
 from feedmill.domain.records import Record
 from feedmill.domain.slots import SlotRegistry
+from feedmill.learn.guards.set_aside import Refusal
 from feedmill.learn.parameters import Parameters
 from feedmill.learn.training.ahead import one_ahead
 from feedmill.learn.training.config import LearningConfig
+from feedmill.learn.training.device import chosen_device
 from feedmill.learn.training.ranking import RankerLearner
 from feedmill.learn.training.retrieving import Liked, TwoTowerLearner
 from feedmill.learn.training.snapshots import joined_file
@@ -34,10 +36,13 @@ class Step(NamedTuple):
     """What one step did."""
 
     examples: Examples
+    """But for those whose prediction is not finite."""
     predictions: Float32s
     """float32 [examples, O]: of the parameters from before the examples were learned."""
     learned: bool
     """False where the learner was frozen."""
+    refusals: tuple[Refusal, ...] = ()
+    """What was set aside: not learned, since the loss or a gradient was not finite."""
 
 
 class _Prepared(NamedTuple):
@@ -71,7 +76,8 @@ class Learner:
         seed = config.training.seed
         reader = FeedbackReader(config.actions, config.objectives)
         self.state = State(StateConfig(config.features, reader, frozenset(config.join.served_means_seen), seed))
-        self.parameters = Parameters(config, registry, self.state.native.dense_columns)
+        device = chosen_device(config.training.device)
+        self.parameters = Parameters(config, registry, self.state.native.dense_columns, device=device)
         self._learns_retrieval = learn_retrieval
         self.joiner = Joiner(
             config.join,
@@ -118,14 +124,24 @@ class Learner:
         Raises SnapshotError when the files are damaged; the learner is then of no further use.
         """
         load_state(self.state, folder)
+        self.load_parameters(folder)
+        try:
+            waiting = (folder / JOINER).read_bytes()
+        except OSError as error:
+            raise SnapshotError(f"{folder / JOINER}: cannot be read ({error.strerror})") from None
+        self.joiner.load(waiting)
+
+    def load_parameters(self, folder: Path) -> None:
+        """Make parameters and optimizer what `save` wrote; state and joiner stay as they are.
+
+        Raises SnapshotError when the files are damaged; the learner is then of no further use.
+        """
         self.parameters.load(folder)
         self.ranker = RankerLearner(self.parameters)
         try:
-            self.ranker.optimizer.load_state_dict(torch.load(folder / OPTIMIZER, weights_only=True))
-            waiting = (folder / JOINER).read_bytes()
+            self.ranker.optimizer.load_state_dict(_read_optimizer(folder))
         except (OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, pickle.UnpicklingError) as error:
-            raise SnapshotError(f"{folder}: the optimizer cannot be read ({error})") from None
-        self.joiner.load(waiting)
+            raise SnapshotError(f"{folder / OPTIMIZER}: cannot be read ({error})") from None
 
     def close(self) -> None:
         """Release files. What was not saved is lost."""
@@ -140,14 +156,20 @@ class Learner:
         examples, liked, frozen = prepared
         size = self.config.training.batch
         parts = [examples] if len(examples) <= size else _split(examples, size)
-        if frozen:
-            predictions = [self.parameters.predict(part.features) for part in parts if len(part)]
-        else:
-            predictions = [self.ranker.learn(part) for part in parts if len(part)]
-            if liked is not None:
-                self.towers.learn(liked)
-        empty = np.empty((0, len(self.config.objectives)), dtype=np.float32)
-        return Step(examples, np.concatenate([empty, *predictions]), learned=not frozen)
+        predicted, refusals = [np.empty((0, len(self.config.objectives)), dtype=np.float32)], []
+        for part in parts:
+            if len(part):
+                predictions, refusal = self._rank(part, frozen=frozen)
+                predicted.append(predictions)
+                refusals.append(refusal)
+        if liked is not None and not frozen:
+            refusals.append(self.towers.learn(liked))
+        examples, predictions = _predicted(examples, np.concatenate(predicted))
+        refused = tuple(refusal for refusal in refusals if refusal is not None)
+        return Step(examples, predictions, learned=not frozen, refusals=refused)
+
+    def _rank(self, examples: Examples, *, frozen: bool) -> tuple[Float32s, Refusal | None]:
+        return (self.parameters.predict(examples.features), None) if frozen else self.ranker.learn(examples)
 
     def _liked(self, folded: Folded) -> Liked:
         (users, rows), (items, _) = folded.emitted[1], folded.emitted[2]
@@ -157,7 +179,19 @@ class Learner:
         return Liked(users, items, popularity, keys, folded.rows.timestamps[rows])
 
 
+def _read_optimizer(folder: Path) -> Any:
+    """Its state, wherever it was learned; the optimizer moves it to where its parameters are."""
+    return torch.load(folder / OPTIMIZER, weights_only=True, map_location="cpu")
+
+
+def _predicted(examples: Examples, predictions: Float32s) -> tuple[Examples, Float32s]:
+    """The rows whose predictions are numbers."""
+    finite = np.isfinite(predictions).all(axis=1)
+    if finite.all():
+        return examples, predictions
+    return examples.take(np.flatnonzero(finite)), predictions[finite]
+
+
 def _split(examples: Examples, size: int) -> list[Examples]:
-    return [
-        examples.take(np.arange(start, min(start + size, len(examples)))) for start in range(0, len(examples), size)
-    ]
+    starts = range(0, len(examples), size)
+    return [examples.take(np.arange(start, min(start + size, len(examples)))) for start in starts]

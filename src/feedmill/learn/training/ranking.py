@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
 from feedmill.domain.batches import Examples, Float32s
+from feedmill.learn.guards.set_aside import Refusal
 from feedmill.learn.parameters import Parameters
 
 LARGEST_GRADIENT = 1e15
-"""The norm of the gradient up to which a batch is learned; beyond, or where it is no number, the batch is refused."""
+"""The norm of the gradient up to which a batch is learned; beyond, or where it is no number, it is set aside."""
+
+
+def unfit(loss: torch.Tensor, gradients: Sequence[torch.Tensor]) -> str:
+    """Why a batch must not be learned; empty where it may be."""
+    if not torch.isfinite(loss):
+        return f"the loss is {float(loss.detach()):g}"
+    norm = float(nn.utils.get_total_norm(gradients))
+    # Not `>`: that lets a norm pass that is no number.
+    return "" if norm <= LARGEST_GRADIENT else f"the norm of the gradient is {norm:g}, above {LARGEST_GRADIENT:g}"
 
 
 class RankerLearner:
@@ -18,38 +30,40 @@ class RankerLearner:
     def __init__(self, parameters: Parameters) -> None:
         self.parameters = parameters
         config = parameters.config
-        self._binary = torch.tensor([objective.kind == "binary" for objective in config.objectives.values()])
+        binary = [objective.kind == "binary" for objective in config.objectives.values()]
+        self._binary = torch.tensor(binary, device=parameters.device)
         self._dimension = parameters.ranker_schema.slots[0].dimension
         self._network = parameters.network
         rate = config.ranker.dense_learning_rate
         self.optimizer = torch.optim.Adam(self._network.parameters(), lr=rate, fused=True)
-        self.batches_refused = 0
-        """Batches that were not learned because their gradient was not finite."""
 
-    def learn(self, examples: Examples) -> Float32s:
-        """One step on a batch; gives the predictions of the parameters from before it: float32 [n, O]."""
+    def learn(self, examples: Examples) -> tuple[Float32s, Refusal | None]:
+        """One step on a batch, or none where its loss or a gradient is not finite: all is then as it was.
+
+        Gives the predictions of the parameters from before it, float32 [n, O].
+        """
         features, parameters = examples.features, self.parameters
-        rows = torch.from_numpy(parameters.rows(features, parameters.ranker_schema)).requires_grad_()
-        logits = self._network(rows, torch.from_numpy(features.dense))
-        loss = self._loss(logits, torch.from_numpy(examples.labels), torch.from_numpy(examples.weights))
+        rows = self._tensor(parameters.rows(features, parameters.ranker_schema)).requires_grad_()
+        logits = self._network(rows, self._tensor(features.dense))
+        loss = self._loss(logits, self._tensor(examples.labels), self._tensor(examples.weights))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         assert rows.grad is not None
-        if self._finite(rows.grad):
-            gradients = rows.grad.numpy().reshape(-1, self._dimension)
-            now = int(examples.timestamps.max())
-            parameters.table.update(features.ids, features.offsets, gradients, "mean", now=now)
-            self.optimizer.step()
-        else:
-            self.batches_refused += 1
-        return parameters.predictions(logits.detach())
+        predictions = parameters.predictions(logits.detach())
+        dense = [parameter.grad for parameter in self._network.parameters() if parameter.grad is not None]
+        if reason := unfit(loss, [rows.grad, *dense]):
+            return predictions, Refusal("ranker", len(examples), reason)
+        gradients = rows.grad.cpu().numpy().reshape(-1, self._dimension)
+        now = int(examples.timestamps.max())
+        parameters.table.update(features.ids, features.offsets, gradients, "mean", now=now)
+        self.optimizer.step()
+        return predictions, None
+
+    def _tensor(self, column: Float32s) -> torch.Tensor:
+        return torch.from_numpy(column).to(self.parameters.device)
 
     def _loss(self, logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         # The sum, not the mean: a row of the table learns as much from an example in a small batch as in a large one.
         entropy = nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
         distance = nn.functional.smooth_l1_loss(logits, labels, reduction="none")
         return (torch.where(self._binary, entropy, distance) * weights).sum()
-
-    def _finite(self, rows_gradient: torch.Tensor) -> bool:
-        gradients = [parameter.grad for parameter in self._network.parameters() if parameter.grad is not None]
-        return bool(nn.utils.get_total_norm([rows_gradient, *gradients]) <= LARGEST_GRADIENT)

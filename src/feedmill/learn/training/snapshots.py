@@ -51,6 +51,8 @@ class Manifest(msgspec.Struct, frozen=True):
     """Digest of the configuration that the parameters depend on."""
     files: dict[str, str]
     """Name to XXH3 of the content, in hexadecimal."""
+    received: int = 0
+    """When the last record before the position was received: UTC milliseconds, 0 where there is none."""
 
 
 class Restored(Protocol):
@@ -101,8 +103,13 @@ class Snapshots:
                     joined.unlink(missing_ok=True)
         return before != config
 
-    def save(self, learner: Snapshotted, step: int, position: int) -> None:
-        """Write a snapshot, and remove those that are no longer kept; on disk when this returns."""
+    def save(
+        self, learner: Snapshotted, step: int, position: int, received: int = 0, *, good_before: int | None = None
+    ) -> None:
+        """Write a snapshot, and remove those that are no longer kept; on disk when this returns.
+
+        Those before the step `good_before` are not removed in favour of later ones.
+        """
         path = self.path(step)
         aside = path.with_suffix(".part")
         with storage_errors(path):
@@ -113,7 +120,8 @@ class Snapshots:
             try:
                 learner.save(aside)
                 files = {file.name: _settled(file) for file in sorted(aside.iterdir())}
-                manifest = Manifest(FORMAT_VERSION, step, position, f"{_number(learner.digest):016x}", files)
+                config = f"{_number(learner.digest):016x}"
+                manifest = Manifest(FORMAT_VERSION, step, position, config, files, received)
                 atomic_write(aside / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
                 shutil.rmtree(path, ignore_errors=True)
                 aside.replace(path)
@@ -122,12 +130,14 @@ class Snapshots:
                 raise
             sync_directory(self.folder)
             # Before the first snapshot there is the beginning of the log to fall back on.
-            kept = [0, *self.steps()][-self._keep :]
+            there = [0, *self.steps()]
+            good = [] if good_before is None else [one for one in there if one < good_before]
+            kept = {*there[-self._keep :], *good[-self._keep :]}
             for old in self.steps():
-                if old < kept[0]:
+                if old not in kept:
                     self.remove(old)
             for start in self._journals():
-                if start < kept[0]:
+                if start < min(kept):
                     self._journal(start).unlink(missing_ok=True)
 
     def remove(self, step: int) -> None:
@@ -166,16 +176,21 @@ class Snapshots:
         """The folder of a snapshot."""
         return self.folder / f"{step:012d}"
 
-    def restore(self, learner: Restored, step: int) -> Manifest:
-        """Make a new learner what it was after a step.
+    def check(self, digest: bytes, step: int) -> Manifest:
+        """What a snapshot is of, once every file of it has been found as it was written. Cost: all of it is read.
 
-        Raises SnapshotError, naming what is wrong; HomeVersionError for a snapshot that a newer Feedmill has written.
+        Raises as `manifest`.
         """
-        manifest, path = self.manifest(learner.digest, step), self.path(step)
-        for name, digest in manifest.files.items():
-            if _digest(path / name) != digest:
+        manifest, path = self.manifest(digest, step), self.path(step)
+        for name, written in manifest.files.items():
+            if _digest(path / name) != written:
                 raise SnapshotError(f"{path / name}: damaged or missing; remove the folder to use an older snapshot")
-        learner.load(path)
+        return manifest
+
+    def restore(self, learner: Restored, step: int) -> Manifest:
+        """Make a new learner what it was after a step. Raises as `manifest`."""
+        manifest = self.check(learner.digest, step)
+        learner.load(self.path(step))
         return manifest
 
     def journalled(self, learner: Snapshotted, step: int) -> list[Entry]:

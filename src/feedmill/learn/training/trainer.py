@@ -9,6 +9,10 @@ from typing import NamedTuple, Protocol
 
 from feedmill.domain.errors import InvalidArgument, SnapshotError
 from feedmill.domain.records import Record
+from feedmill.learn.guards.config import GuardConfig
+from feedmill.learn.guards.guarded import Guarded
+from feedmill.learn.guards.set_aside import SetAsideFile
+from feedmill.learn.guards.watch import Watch
 from feedmill.learn.training.journal import Entry, Journal
 from feedmill.learn.training.learner import Learner, Step
 from feedmill.learn.training.snapshots import Snapshots
@@ -46,7 +50,7 @@ class Audience(Protocol):
 class _Begun(NamedTuple):
     """A step that is about to be applied."""
 
-    number: int
+    entry: Entry
     position: int
     """After its records."""
     received: int
@@ -59,18 +63,31 @@ class Trainer:
     snapshot and the journal give the parameters that an uninterrupted run would have given.
     """
 
-    def __init__(self, log: Log, make_learner: Callable[[], Learner], snapshots: Snapshots) -> None:
+    def __init__(
+        self,
+        log: Log,
+        make_learner: Callable[[], Learner],
+        snapshots: Snapshots,
+        set_aside: SetAsideFile | None = None,
+        guard: GuardConfig | None = None,
+    ) -> None:
         """Restores the newest snapshot that can be used, and executes the steps that were journalled after it.
 
-        Raises SnapshotError when these have learned from records that the log does not have.
+        `set_aside` is told of what was not learned. Raises SnapshotError when the snapshot and the journal have learned
+        from records that the log does not have.
         """
         self.log = log
         self.snapshots = snapshots
+        self._make_learner = make_learner
+        self._guard = guard or GuardConfig()
+        self._set_aside = set_aside
         self.refused: list[str] = []
         """Why newer snapshots could not be used; they are removed, as the log can make them again."""
         self._journal: Journal | None = None
         self._interrupted = False
-        self.learner, self.step, self.position = self._restored(make_learner)
+        self.learner, self.watch = self._new()
+        self.step = self.position = self._received = 0
+        self._restore()
         self.snapshot_step = self.step
         """Of the newest snapshot; 0 where there is none."""
         self.snapshot_version = self.learner.parameters.table.version
@@ -80,13 +97,8 @@ class Trainer:
         """Records that were learned since the newest snapshot."""
         self._read(self.position, 0)
         for entry in snapshots.journalled(self.learner, self.step):
-            if entry.records:
-                records, self.position = self._read(entry.position, entry.records)
-                self.learner.step(records)
-                self._unsaved += len(records)
-            else:
-                self._fold(entry.position)
-            self.step = entry.number
+            if not self._execute(entry):
+                break
 
     def run(self, goes_on: Callable[[Step], bool] = lambda step: True, *, until: int | None = None) -> None:
         """Step after step up to the end of the log (or the first step that reaches a position), and a snapshot there.
@@ -164,10 +176,39 @@ class Trainer:
         if self.step == self.snapshot_step:
             return
         self._end_journal()
-        self.snapshots.save(self.learner, self.step, self.position)
+        hold = self.watch.hold
+        self.snapshots.save(
+            Guarded(self.learner, self.watch),
+            self.step,
+            self.position,
+            self._received,
+            good_before=None if hold is None else hold.step,
+        )
         self.snapshot_step = self.step
         self.snapshot_version = self.learner.parameters.table.version
         self._unsaved = 0
+
+    def roll_back(self, version: int, *, relearn: bool = False) -> None:
+        """Go back to the parameters of the snapshot after step `version`, and take a snapshot of that as a new step.
+
+        State and joiner stay where they are, and what was learned since is not learned again. With `relearn` all goes
+        back, and the log is learned again from there on. Snapshots between are removed: what was learned in them is not
+        wanted. Raises SnapshotError where there is no such version, or it is damaged; all is then as it was.
+        """
+        self._require_whole()
+        if version not in self.snapshots.steps():
+            known = ", ".join(map(str, self.snapshots.steps())) or "none"
+            raise SnapshotError(f"{self.snapshots.folder}: there is no version {version}; there are: {known}")
+        manifest = self.snapshots.check(self.learner.digest, version)
+        entry = Entry(self.step + 1, manifest.position if relearn else self.position, 0, version)
+        self._append(entry)
+        self._interrupted = True
+        self._go_back(entry)
+        self._interrupted = False
+        for unwanted in self.snapshots.steps():
+            if unwanted > version:
+                self.snapshots.remove(unwanted)
+        self.save()
 
     def close(self) -> None:
         """Release files. The journal has what is not in a snapshot."""
@@ -191,11 +232,49 @@ class Trainer:
 
     def _begin(self, records: list[Record], position: int) -> None:
         """Journal a step that takes these records, and count it."""
-        self._append(Entry(self.step + 1, self.position, len(records)))
-        self.step += 1
+        entry = Entry(self.step + 1, self.position, len(records))
+        self._append(entry)
+        self._count(entry, records, position)
+        self._begun.append(_Begun(entry, position, self._received))
+
+    def _count(self, entry: Entry, records: list[Record], position: int) -> None:
+        self.step = entry.number
         self.position = position
         self._unsaved += len(records)
-        self._begun.append(_Begun(self.step, position, records[-1].received_at))
+        self._received = records[-1].received_at
+
+    def _execute(self, entry: Entry) -> bool:
+        """Do again what was journalled; False where a rollback is to a version that can be read no more."""
+        if not entry.version and not entry.records:
+            self._fold(entry.position)
+            self.step = entry.number
+            return True
+        if not entry.version:
+            records, position = self._read(entry.position, entry.records)
+            self._note(self.learner.step(records), entry)
+            self._count(entry, records, position)
+            return True
+        try:
+            self.snapshots.check(self.learner.digest, entry.version)
+        except SnapshotError as error:
+            self.refused.append(f"the rollback to version {entry.version} is lost, roll back again: {error}")
+            return False
+        self._go_back(entry)
+        return True
+
+    def _go_back(self, entry: Entry) -> None:
+        """Take a version's parameters; where that is at another place of the log, all else of it, too."""
+        folder = self.snapshots.path(entry.version)
+        if entry.position == self.position:
+            self.learner.load_parameters(folder)
+        else:
+            self.learner.close()
+            self.learner = self._make_learner()
+            self.learner.load(folder)
+            self.position = entry.position
+            self._received = self.snapshots.manifest(self.learner.digest, entry.version).received
+        self.watch.forget_fall()
+        self.step = entry.number
 
     def _append(self, entry: Entry) -> None:
         if self._journal is None:
@@ -215,8 +294,16 @@ class Trainer:
         """Steps up to the next snapshot, one of them folded ahead."""
         self._interrupted = True
         for step in self.learner.run(self._batches(end, stopped)):
-            yield step, self._begun.popleft()
+            begun = self._begun.popleft()
+            self._note(step, begun.entry)
+            yield step, begun
         self._interrupted = False
+
+    def _note(self, step: Step, entry: Entry) -> None:
+        """Let the guards see what a step did."""
+        self.watch.add(entry.number, step)
+        if step.refusals and self._set_aside is not None:
+            self._set_aside.add(entry.number, entry.position, entry.records, step.refusals)
 
     def _is_far_behind(self, found: int, position: int) -> bool:
         size = self.learner.config.training.batch
@@ -226,7 +313,7 @@ class Trainer:
     def _run_ahead(self, audience: Audience, wait: Callable[[float], bool]) -> None:
         stopped = threading.Event()
         for _, begun in self._steps(self.log.end(), stopped):
-            audience.after_step(*begun)
+            _tell(audience, begun)
             if wait(0):
                 stopped.set()
 
@@ -247,34 +334,38 @@ class Trainer:
     def _step_alone(self, records: list[Record], position: int, audience: Audience) -> None:
         self._interrupted = True
         self._begin(records, position)
-        self.learner.step(records)
+        begun = self._begun.pop()
+        self._note(self.learner.step(records), begun.entry)
         self._interrupted = False
-        audience.after_step(*self._begun.popleft())
+        _tell(audience, begun)
 
     def _save_for(self, audience: Audience) -> None:
         if self.step > self.snapshot_step:
             self.save()
             audience.covered(self.step)
 
-    def _restored(self, make_learner: Callable[[], Learner]) -> tuple[Learner, int, int]:
-        learner = make_learner()
-        if self.snapshots.enter(learner):
+    def _new(self) -> tuple[Learner, Watch]:
+        learner = self._make_learner()
+        return learner, Watch(learner.config.objectives, self._guard)
+
+    def _restore(self) -> None:
+        if self.snapshots.enter(self.learner):
             self.refused.append(
                 f"{self.snapshots.folder}: what was there was made with another configuration of features, objectives"
                 " or models; it is put aside, and taken up again with that"
             )
         for step in reversed(self.snapshots.steps()):
             try:
-                manifest = self.snapshots.restore(learner, step)
+                manifest = self.snapshots.restore(Guarded(self.learner, self.watch), step)
             except SnapshotError as error:
                 self.refused.append(str(error))
                 self.snapshots.remove(step)
                 # What it has read of the damaged one may be in it.
-                learner.close()
-                learner = make_learner()
+                self.learner.close()
+                self.learner, self.watch = self._new()
                 continue
-            return learner, manifest.step, manifest.position
-        return learner, 0, 0
+            self.step, self.position, self._received = manifest.step, manifest.position, manifest.received
+            return
 
     def _read(self, position: int, count: int) -> tuple[list[Record], int]:
         """Records that were learned before."""
@@ -295,3 +386,7 @@ class Trainer:
                 f"{self.snapshots.folder}: the last run was interrupted between two steps; make a new trainer, which "
                 "goes on from the journal"
             )
+
+
+def _tell(audience: Audience, begun: _Begun) -> None:
+    audience.after_step(begun.entry.number, begun.position, begun.received)

@@ -26,6 +26,8 @@ class Readiness(msgspec.Struct, frozen=True):
     ready: bool
     missing: tuple[str, ...]
     """What is missing, in words; empty when it is ready."""
+    held: str = ""
+    """Where newer parameters are held back, and the last good ones served: since when and why, in words."""
 
 
 class Health:
@@ -40,12 +42,14 @@ class Health:
         return json_answer(Alive())
 
     async def ready(self, request: Request) -> Response:
+        held = ""
         try:
             status = await self._calls.call(self._live.status)
             missing = (status.starting,) if status.starting else ()
+            held = status.held.sentence if status.held is not None else ""
         except FeedmillError as error:
             missing = (str(error),)
-        answer = json_answer(Readiness(not missing, missing), 503 if missing else 200)
+        answer = json_answer(Readiness(not missing, missing, held), 503 if missing else 200)
         if missing:
             answer.headers["retry-after"] = "1"
         return answer
@@ -73,9 +77,16 @@ class Health:
             "items": 900,
             "freshness": freshness,
             "trainer_lag": 11,
+            "held": {"since": 1_651_161_600_000, "reasons": ["click: AUC 0.513, 0.724 before"]},
+            "ages": {
+                "to_state": {"p50": 2.1, "p99": 6.4},
+                "to_trained": {"p50": 63.0, "p99": 120.0},
+                "to_served": {"p50": 180.0, "p99": 310.0},
+            },
+            "set_aside": 0,
             "refused": [],
         }
-        folding = {"ready": False, "missing": ["folding the log, 40,000 of 900,000 records"]}
+        folding = {"ready": False, "missing": ["folding the log, 40,000 of 900,000 records"], "held": ""}
         return [
             Route(
                 "GET",
@@ -96,7 +107,7 @@ class Health:
                 "Whether requests are answered",
                 "Not while the server starts. Needs no key.",
                 {
-                    200: ("They are.", Content(ref("Readiness"), {"ready": True, "missing": []})),
+                    200: ("They are.", Content(ref("Readiness"), {"ready": True, "missing": [], "held": ""})),
                     503: ("Not yet, and what is missing.", Content(ref("Readiness"), folding)),
                 },
             ),

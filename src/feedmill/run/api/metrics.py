@@ -6,17 +6,23 @@ import time
 from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from feedmill.domain.errors import Unavailable
 from feedmill.measure.monitoring.arms import FEEDMILL, POPULARITY
+from feedmill.run.local.ages import BOUNDS
 from feedmill.run.local.live import Live
 
 MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_AGES = {
+    "state": "From the receipt of an event until feeds are made from it.",
+    "trained": "From the receipt of an event until the trainer has learned it.",
+    "served": "From the receipt of an event until feeds are ranked by parameters that have learned it.",
+}
 
 
 class ApiMetrics:
@@ -93,11 +99,29 @@ class _EngineCollector(Collector):
         yield _gauge(
             "feedmill_trainer_lag_records", "Records that the parameters have not learned.", status.trainer_lag
         )
+        yield _gauge(
+            "feedmill_publishing_held",
+            "1 when the trainer's parameters are held back, as they have fallen off a cliff; 0 when they are served.",
+            float(status.held is not None),
+        )
+        yield CounterMetricFamily(
+            "feedmill_steps_set_aside",
+            "Steps of which some was not learned, as the loss or a gradient was not finite.",
+            value=status.set_aside,
+        )
+        yield from self._ages()
         try:
             yield from self._lost()
             yield from self._stages()
         except Unavailable:
             return
+
+    def _ages(self) -> Iterable[Metric]:
+        for name, counts, total in self._live.ages.histograms():
+            bounds = [*map(str, BOUNDS), "+Inf"]
+            yield HistogramMetricFamily(
+                f"feedmill_event_to_{name}_seconds", _AGES[name], list(zip(bounds, counts, strict=True)), total
+            )
 
     def _lost(self) -> Iterable[Metric]:
         yield CounterMetricFamily(

@@ -6,7 +6,7 @@ terminal.py    what is printed: tables, JSON, words on standard error
 opening.py     a home is opened
 stopping.py    Ctrl-C stops between two steps
 demo.py try_.py importing.py train.py examples.py replay.py recommend.py serve.py status.py
-configuration.py    the commands
+versions.py configuration.py    the commands
 """
 
 from __future__ import annotations
@@ -15,7 +15,19 @@ from typing import Annotated
 
 import typer
 
-from feedmill.run.cli import configuration, demo, examples, importing, recommend, replay, serve, status, train, try_
+from feedmill.run.cli import (
+    configuration,
+    demo,
+    examples,
+    importing,
+    recommend,
+    replay,
+    serve,
+    status,
+    train,
+    try_,
+    versions,
+)
 from feedmill.run.cli.boundary import Boundary
 
 app = typer.Typer(
@@ -36,6 +48,8 @@ app.command()(replay.replay)
 app.command()(recommend.recommend)
 app.command()(serve.serve)
 app.command()(status.status)
+app.command()(versions.versions)
+app.command()(versions.rollback)
 app.command()(configuration.config)
 
 

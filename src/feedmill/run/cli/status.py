@@ -59,4 +59,9 @@ def _show(overview: Overview) -> None:
             f"Learned: {overview.parameters.step:,} steps{age}, "
             + (f"{behind:,} records behind the log." if behind > 0 else "all that the log holds.")
         )
+        if overview.parameters.held is not None:
+            console.print(f"{overview.parameters.held.sentence}. `feedmill rollback` goes back to an earlier version.")
+    if overview.set_aside:
+        steps = "step was" if overview.set_aside == 1 else "steps were"
+        console.print(f"{overview.set_aside:,} {steps} set aside, not learned: set-aside.jsonl in the home says why.")
     console.print(overview.worth.sentence)

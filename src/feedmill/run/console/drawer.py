@@ -1,11 +1,12 @@
-"""Inside the engine: why this card is here, and what the engine believes of the person who sees it."""
+"""Inside the engine: why this card is here, how fresh it is, and what it believes of the person who sees it."""
 
 from __future__ import annotations
 
 from feedmill.run.console import wording
+from feedmill.run.console.freshness import Freshness
 from feedmill.run.console.palette import TOPIC_HUES
 from feedmill.run.console.plain import Words, change, element, press, restyle
-from feedmill.run.demo.telling import Belief, Card
+from feedmill.run.demo.telling import Belief, Card, Told
 
 _PREDICTIONS = {"watched": "share watched", "like": "chance of a like", "share": "chance of a share"}
 MOVED = 0.005
@@ -13,7 +14,7 @@ MOVED = 0.005
 
 
 class Drawer:
-    """Two parts; the second keeps its sixteen bars and slides them."""
+    """Three parts; the last keeps its sixteen bars and slides them."""
 
     def __init__(self) -> None:
         with element(
@@ -24,6 +25,7 @@ class Drawer:
                 self._toggle = press("Close", "mill-toggle", testid="drawer-toggle", aria_expanded="true")
                 self._toggle.on("click", self._turn, args=[])
             self._why = _Why()
+            self._freshness = Freshness()
             self._beliefs = _Beliefs()
 
     def _turn(self) -> None:
@@ -31,6 +33,9 @@ class Drawer:
         change(self._box, data_open="true" if is_open else "false")
         change(self._toggle, aria_expanded="true" if is_open else "false")
         self._toggle.set_text("Close" if is_open else "Inside the engine")
+
+    def show(self, told: Told) -> None:
+        self._freshness.show(told)
 
     def show_card(self, card: Card) -> None:
         self._why.show(card)

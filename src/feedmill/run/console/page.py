@@ -112,6 +112,7 @@ class _Page:
         self._state_said.set_text(state.sentence)
         self._state_number.set_text(state.number)
         self._facts.show(told)
+        self._drawer.show(told)
         self._charts.show(told)
         self._controls.show(told)
         if self._seat is not None and self._beliefs_shown != self._seat.version:

@@ -8,7 +8,7 @@ from typing import Literal
 from feedmill.run.console import wording
 from feedmill.run.demo.telling import Told
 
-State = Literal["waking", "learning", "down", "catching-up", "back"]
+State = Literal["waking", "learning", "down", "catching-up", "back", "held"]
 
 CAUGHT_UP = 512
 """Records: two batches of the trainer. That many are always on their way, and say nothing of trouble."""
@@ -65,6 +65,8 @@ class TrainerWatch:
             self._returning, self._back_at = False, seconds
         if self._back_at is not None and seconds - self._back_at < STAYS:
             return TrainerState("back", f"{after} and has caught up")
+        if told.held:
+            return TrainerState("held", "The trainer is learning, and what it learns is held back")
         if not told.learned:
             return TrainerState("learning", "The trainer is learning from its first events")
         behind = "" if lag <= CAUGHT_UP else f", {wording.count(lag)} records behind"

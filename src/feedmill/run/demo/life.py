@@ -352,6 +352,8 @@ class Life:
             parameters_step=self._watch.parameters_step,
             learned=self._watch.parameters_step > 0,
             notes=tuple(self._notes),
+            ages=self._watch.ages,
+            held=self._watch.held,
             ended=self._world_ended,
         )
 

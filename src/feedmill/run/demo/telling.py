@@ -12,6 +12,20 @@ class Ages(msgspec.Struct, frozen=True):
     p99: float | None
 
 
+NOT_MEASURED = Ages(None, None)
+
+
+class EventAges(msgspec.Struct, frozen=True):
+    """How old events were, as the server measures its last ones."""
+
+    to_state: Ages = NOT_MEASURED
+    """When feeds were made from them."""
+    to_trained: Ages = NOT_MEASURED
+    """When the trainer had learned them."""
+    to_served: Ages = NOT_MEASURED
+    """When feeds were ranked by parameters that have learned them."""
+
+
 class Moment(msgspec.Struct, frozen=True):
     """One point of the charts."""
 
@@ -64,6 +78,9 @@ class Told(msgspec.Struct, frozen=True):
     """Whether parameters have arrived that learned anything."""
     notes: tuple[tuple[int, str], ...]
     """What was done to the world, newest last: UTC milliseconds in the world, and a sentence."""
+    ages: EventAges = EventAges()
+    held: tuple[str, ...] = ()
+    """Why the trainer's newer parameters are held back, and older ones served; empty where they are not."""
     ended: bool = False
     """Whether the world's last day is over: nothing more can be done to it; the phone goes on."""
 

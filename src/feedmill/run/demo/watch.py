@@ -6,8 +6,11 @@ import threading
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from feedmill.client import Client, FeedmillConnectionError, FeedmillHTTPError
 from feedmill.run.demo.measures import Measures
+from feedmill.run.demo.telling import EventAges
 
 _LOOK_SECONDS = 0.025
 """How often it is asked while an event is on its way: as finely its age is known."""
@@ -36,6 +39,8 @@ class Watch:
         self._thread = threading.Thread(target=self._run, name="feedmill-watch", daemon=True)
         self.parameters_step = 0
         self.trainer_lag = 0
+        self.ages = EventAges()
+        self.held: tuple[str, ...] = ()
 
     def start(self) -> None:
         self._thread.start()
@@ -70,6 +75,8 @@ class Watch:
             freshness = status["freshness"]
             self.parameters_step = freshness["parameters_step"]
             self.trainer_lag = status["trainer_lag"]
+            self.ages = msgspec.convert(status["ages"], EventAges)
+            self.held = tuple(status["held"]["reasons"]) if status["held"] is not None else ()
             with self._lock:
                 followed = self._followed
                 if followed is None or freshness["parameters_position"] < followed[1]:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from feedmill.domain.clock import format_time
 from feedmill.domain.records import Scalar
+from feedmill.run.local.ages import NO_AGES, EventAges
 from feedmill.serve.page import Explanation, PageItem
 from feedmill.serve.ranked import LeftOut as LeftOut
 from feedmill.serve.similar import SimilarItem as SimilarItem
@@ -39,7 +41,8 @@ class Freshness(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     parameters_position: int
     """The log position up to which they have learned."""
     parameters_age_ms: int | None
-    """Milliseconds since a trainer last said that it had learned what there was to learn; None where none ever did."""
+    """For how long, at most, something has been received that they have not learned: milliseconds since a trainer last
+    said that it had learned what there was to learn; None where none ever did."""
 
 
 class FeedPage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -101,6 +104,23 @@ class PageExplanation(msgspec.Struct, frozen=True, kw_only=True):
     """The fate of the item that was asked about."""
 
 
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """The trainer goes on, and its parameters are not served: the last good ones are."""
+
+    since: int
+    """UTC milliseconds."""
+    reasons: tuple[str, ...]
+    """What fell off a cliff, in words."""
+
+    @property
+    def sentence(self) -> str:
+        """
+        >>> Held(since=0, reasons=("click: AUC 0.500, 0.712 before",)).sentence
+        'New parameters are held back since 1970-01-01T00:00:00Z: click: AUC 0.500, 0.712 before'
+        """
+        return f"New parameters are held back since {format_time(self.since)}: {'; '.join(self.reasons)}"
+
+
 class LiveStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What a running server knows of itself."""
 
@@ -115,5 +135,11 @@ class LiveStatus(msgspec.Struct, frozen=True, kw_only=True):
     freshness: Freshness
     trainer_lag: int
     """Records of the log that the parameters have not learned."""
+    held: Held | None = None
+    """Why no newer parameters are served, though the trainer goes on; None where they are."""
+    ages: EventAges = NO_AGES
+    """How long events took until they were in the state, learned and served by."""
+    set_aside: int = 0
+    """Steps of which some was not learned, as the loss or a gradient was not finite."""
     refused: tuple[str, ...] = ()
     """What could not be used, and why: snapshots, deltas."""

@@ -13,6 +13,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import structlog
@@ -22,6 +23,7 @@ from feedmill.domain.clock import Clock
 from feedmill.domain.errors import InvalidRecord, NotFound, Unavailable
 from feedmill.domain.records import Item, Record, Served, User, served_event_id
 from feedmill.domain.slots import SlotRegistry
+from feedmill.learn.guards.set_aside import SetAsideCount
 from feedmill.learn.parameters import Parameters
 from feedmill.learn.sync.files import FileChannel
 from feedmill.learn.sync.follower import Follower
@@ -30,10 +32,12 @@ from feedmill.run.config import Config
 from feedmill.run.feed import make_feed
 from feedmill.run.home import Home
 from feedmill.run.ingesting import open_entrance
+from feedmill.run.local.ages import Ages
 from feedmill.run.local.answers import (
     FeedPage,
     FeedRequest,
     Freshness,
+    Held,
     LiveStatus,
     PageExplanation,
     RankedPage,
@@ -55,6 +59,8 @@ from feedmill.stream.log.protocol import Log
 from feedmill.stream.validation import Validator, check_id
 
 MOST_SIMILAR = 100
+_EVENTS = ("event", "seen")
+"""Records of what users did: those whose ages count."""
 _HOUSEKEEPING_SECONDS = 1.0
 _CHANGE_SECONDS = 30.0
 """How long a change of an item or a user waits for what came before it."""
@@ -91,6 +97,9 @@ class Live:
         self.failures = 0
         """How often something that is done beside requests has failed."""
         self._failures: dict[str, str] = {}
+        self._set_aside = SetAsideCount(home.set_aside)
+        self.ages = Ages(clock)
+        """How long events took into the state and into what is served."""
 
     def start(self) -> None:
         """Open the home and fold what the log holds.
@@ -121,7 +130,10 @@ class Live:
         Raises Unavailable; the future raises StorageError when the disk refuses: all of it may be sent again.
         """
         self._require_started()
-        return self._intake.submit(records)
+        received = self.clock.now()
+        done = self._intake.submit(records)
+        done.add_done_callback(partial(self._note_age, records, received))
+        return done
 
     def merge_item(self, item_id: str, fields: Mapping[str, object]) -> Ingested:
         """Change some fields of an item (RFC 7396). Raises NotFound, InvalidRecord and what `submit` raises."""
@@ -200,6 +212,9 @@ class Live:
             items=int(catalog.items.servable.sum()) if catalog else 0,
             freshness=freshness,
             trainer_lag=max(0, freshness.state_position - freshness.parameters_position),
+            held=self._held() if started else None,
+            ages=self.ages.now(),
+            set_aside=self._set_aside.now(),
             refused=(*self._folded.refused, *self._follower.refused) if started else (),
         )
 
@@ -318,6 +333,10 @@ class Live:
             parameters_age_ms=follower.age_ms(self.clock.now()),
         )
 
+    def _held(self) -> Held | None:
+        head = self._follower.head
+        return Held(since=head.held_at, reasons=head.hold.reasons) if head is not None and head.hold else None
+
     def _keep_page(self, record: Record) -> Future[Ingested] | None:
         """Put a page on its way into the log. One that is turned away is an answer all the same."""
         try:
@@ -343,12 +362,33 @@ class Live:
     def _follow(self) -> None:
         """Apply new parameters as they come."""
         told: list[str] = []
+        held: Held | None = None
         while not self._stopping.wait(self.config.serving.delta_poll_seconds):
-            self._attempt(self._follower.poll, "parameters could not be read; serving goes on with the last ones")
+            self._attempt(self._poll, "parameters could not be read; serving goes on with the last ones")
             for refused in self._follower.refused:
                 if refused not in told:
                     self._log.warning("not used", reason=refused)
             told = list(self._follower.refused)
+            held = self._tell_held(held)
+
+    def _note_age(self, records: Sequence[Record], received: int, done: Future[Ingested]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            ingested = done.result()
+            accepted = zip(records, ingested.answers, strict=True)
+            events = sum(record.kind in _EVENTS and answer == "accepted" for record, answer in accepted)
+            self.ages.folded(events, received, ingested.position)
+
+    def _poll(self) -> None:
+        if self._follower.poll():
+            self.ages.applied(self._follower.position, self._follower.learned_at)
+
+    def _tell_held(self, told: Held | None) -> Held | None:
+        held = self._held()
+        if held is not None and held != told:
+            self._log.warning("new parameters are held back; the last good ones are served", reasons=held.reasons)
+        elif held is None and told is not None:
+            self._log.info("new parameters are served again")
+        return held
 
     def _keep_house(self) -> None:
         """What is done between requests, so that none waits for it."""

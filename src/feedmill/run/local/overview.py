@@ -9,10 +9,12 @@ from pathlib import Path
 import msgspec
 
 from feedmill.domain.clock import Clock
+from feedmill.learn.guards.set_aside import SetAsideCount
 from feedmill.learn.sync.files import FileChannel
 from feedmill.measure.monitoring.worth import Worth
 from feedmill.run.config import Config
 from feedmill.run.home import Home
+from feedmill.run.local.answers import Held
 from feedmill.run.local.worth import Report, WorthMonitor
 from feedmill.stream.catalog.store import CatalogStore
 from feedmill.stream.files import atomic_write
@@ -36,6 +38,8 @@ class ParametersInfo(msgspec.Struct, frozen=True):
     """The log position up to which it has learned."""
     age_seconds: float | None
     """Since it last said that it had learned what there was to learn."""
+    held: Held | None
+    """Why newer ones are not published; None where they are."""
 
 
 class Overview(msgspec.Struct, frozen=True):
@@ -46,6 +50,8 @@ class Overview(msgspec.Struct, frozen=True):
     users: int
     server: ServerInfo | None
     parameters: ParametersInfo | None
+    set_aside: int
+    """Steps of which some was not learned, as the loss or a gradient was not finite."""
     worth: Worth
 
 
@@ -60,7 +66,15 @@ def look_at(home: Home, config: Config, clock: Clock, report: Report = lambda po
     if home.catalog.exists():
         with contextlib.closing(CatalogStore(home.catalog)) as catalog:
             items, users = catalog.count_items(), catalog.count_users()
-    return Overview(records, items, users, read_server(home.server), _parameters(home.deltas, clock), monitor.worth())
+    return Overview(
+        records,
+        items,
+        users,
+        read_server(home.server),
+        _parameters(home.deltas, clock),
+        SetAsideCount(home.set_aside).now(),
+        monitor.worth(),
+    )
 
 
 def write_server(path: Path, info: ServerInfo) -> None:
@@ -82,4 +96,5 @@ def _parameters(deltas: Path, clock: Clock) -> ParametersInfo | None:
     head = FileChannel(deltas).head() if deltas.is_dir() else None
     if head is None:
         return None
-    return ParametersInfo(head.step, head.position, max(0.0, (clock.now() - head.at) / 1000))
+    held = Held(since=head.held_at, reasons=head.hold.reasons) if head.hold is not None else None
+    return ParametersInfo(head.step, head.position, max(0.0, (clock.now() - head.at) / 1000), held)

@@ -14,11 +14,13 @@ import torch
 
 from feedmill.domain.clock import read_clock
 from feedmill.domain.errors import FeedmillError, HomeError
+from feedmill.learn.guards.hold import Hold
 from feedmill.learn.sync.files import FileChannel
 from feedmill.learn.sync.publisher import Publisher
 from feedmill.run.engine import Engine
 from feedmill.run.local.lifeline import hold_on
 from feedmill.run.local.patience import patiently
+from feedmill.run.local.rollback import Requests
 from feedmill.run.local.supervisor import FAILED_AT_START
 from feedmill.run.logs import open_log
 
@@ -51,7 +53,10 @@ def main() -> int:
 
 
 def follow(engine: Engine, stopping: threading.Event) -> None:
-    """Learn what the log holds, and what comes, until told to stop; every step's parameters are published."""
+    """Learn what the log holds, and what comes, until told to stop; every step's parameters are published.
+
+    A request to roll back is taken up between two steps.
+    """
     while not _has_log(engine):
         # The server makes it.
         if stopping.wait(0.05):
@@ -59,8 +64,13 @@ def follow(engine: Engine, stopping: threading.Event) -> None:
     trainer = patiently(lambda: engine.trainer, stopping)
     for refused in trainer.refused:
         structlog.get_logger().warning("snapshots not used", reason=refused)
-    publisher = Publisher(FileChannel(engine.home.deltas), trainer, engine.clock, engine.config.sync)
-    trainer.follow(_Told(publisher), stopping.wait)
+    requests = Requests(engine.home)
+    while not stopping.is_set():
+        # After a rollback it is another epoch.
+        publisher = Publisher(FileChannel(engine.home.deltas), trainer, engine.clock, engine.config.sync)
+        trainer.follow(_Told(publisher), lambda seconds: stopping.wait(seconds) or requests.pending())
+        if requests.pending():
+            requests.fulfil(trainer)
 
 
 def _has_log(engine: Engine) -> bool:
@@ -74,12 +84,13 @@ def _has_log(engine: Engine) -> bool:
 
 
 class _Told:
-    """A publisher whose troubles go to the log, each once."""
+    """A publisher whose troubles, and why it holds back, go to the log, each once."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
         self._log = structlog.get_logger()
         self._last_error: str | None = None
+        self._hold: Hold | None = None
 
     def after_step(self, step: int, position: int, received: int) -> None:
         self._publisher.after_step(step, position, received)
@@ -102,6 +113,12 @@ class _Told:
         if error is not None and error != self._last_error:
             self._log.warning("parameters are not published; the next attempt has them all", reason=error)
         self._last_error = error
+        hold = self._publisher.hold
+        if hold is not None and hold != self._hold:
+            self._log.warning("parameters are held back; training goes on", since_step=hold.step, reasons=hold.reasons)
+        elif hold is None and self._hold is not None:
+            self._log.info("all is well again; parameters are published")
+        self._hold = hold
 
 
 if __name__ == "__main__":
