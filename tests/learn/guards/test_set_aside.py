@@ -61,7 +61,9 @@ def test_steps_that_are_not_finite_are_named_by_their_place_in_the_log(tmp_path:
     for line in lines:
         assert (line.position, line.at) == (32 * (line.step - 1), "2023-11-14T22:13:20Z")
         assert line.records == (24 if line.step == STEPS else 32)
-        assert [(one.model, one.reason) for one in line.refusals] == [("ranker", "the loss is nan")]
+        # A step is learned in parts of as many examples as a step has records.
+        assert {one.model for one in line.refusals} == {"ranker"}
+        assert line.refusals[0].reason == "the loss is nan"
         assert all(0 < one.examples <= 32 for one in line.refusals)
 
 

@@ -46,7 +46,7 @@ def test_to_take_back_a_label_and_teach_another_is_to_have_taught_the_other_alon
         weights=np.concatenate([true.weights, -true.weights, true.weights]),
     )
     one, other = new_learner(), new_learner()
-    assert (one.ranker.learn(true) == other.ranker.learn(corrected)[:n]).all()
+    assert (one.ranker.learn(true)[0] == other.ranker.learn(corrected)[0][:n]).all()
     expected, found = (learner.parameters.predict(true.features) for learner in (one, other))
     assert np.abs(expected - new_learner().parameters.predict(true.features)).max() > 0.01
     np.testing.assert_allclose(found, expected, atol=1e-5)
