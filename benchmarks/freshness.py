@@ -59,10 +59,13 @@ class Measured:
 def main() -> None:
     parser = arguments("How soon a feed knows what it was told.")
     parser.add_argument("--past", type=int, default=0, metavar="N", help="so many events are in the log before")
+    parser.add_argument(
+        "--home", type=Path, help="a home to use again, with the past that it has; made where it is not"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder) / "home"
-        if options.past:
+        home = options.home or Path(folder) / "home"
+        if options.past and not home.exists():
             write_past(home, options.past, options.seed)
         begun = time.perf_counter()
         with served(home) as url:
