@@ -12,7 +12,7 @@ from feedmill.domain.errors import InvalidArgument
 from feedmill.domain.records import Record
 from feedmill.learn.training.learner import Learner
 from feedmill.measure.evaluation.popularity import FadingCounts
-from feedmill.measure.metrics import paired_bootstrap, ranking_metrics
+from feedmill.measure.metrics import hits_in_lists, paired_bootstrap
 from feedmill.measure.metrics.bootstrap import Interval
 from feedmill.run.trial_report import RankingComparison, RankingScore
 from feedmill.serve.feed import Feed
@@ -99,9 +99,8 @@ class Answers:
             return None
         hits, gains = {}, {}
         for name, lists in self.lists.items():
-            each = [ranking_metrics(LISTS, [one], [wanted]) for one, wanted in zip(lists, self.wanted, strict=True)]
-            hits[name] = np.array([metrics.hit_rate for metrics in each])
-            gains[name] = np.array([metrics.ndcg for metrics in each])
+            each = hits_in_lists(LISTS, lists, self.wanted).by_user()
+            hits[name], gains[name] = each["hit_rate"], each["ndcg"]
         kind = max((ALL_TIME, RECENT), key=lambda name: float(gains[name].mean()))
         distinct = set(self.users)
         return RankingComparison(

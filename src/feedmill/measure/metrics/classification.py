@@ -28,7 +28,7 @@ class SortedScores:
     """Labels in the order of their scores, so that each AUC under other weights costs O(n), without a sort."""
 
     def __init__(self, labels: npt.ArrayLike, scores: npt.ArrayLike) -> None:
-        positive, score = _columns(labels, scores)
+        positive, score = columns(labels, scores)
         self.order: npt.NDArray[np.intp] = np.argsort(score, kind="stable")
         """intp [n]: the rows by ascending score."""
         ordered = score[self.order]
@@ -75,7 +75,7 @@ def log_loss(labels: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.A
 
     Probabilities are kept one machine epsilon of their own type away from 0 and 1.
     """
-    positive, predicted = _columns(labels, probabilities)
+    positive, predicted = columns(labels, probabilities)
     if len(predicted) == 0:
         return math.nan
     epsilon = float(np.finfo(predicted.dtype).eps)
@@ -85,7 +85,7 @@ def log_loss(labels: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.A
 
 def calibration(labels: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
     """How many positives were predicted for each one observed: 1 is right, 2 twice too many; NaN without positives."""
-    positive, predicted = _columns(labels, probabilities)
+    positive, predicted = columns(labels, probabilities)
     observed = _mean(positive, weights)
     return _mean(predicted, weights) / observed if observed > 0 else math.nan
 
@@ -94,7 +94,7 @@ def binary_metrics(
     labels: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike | None = None
 ) -> BinaryMetrics:
     """All metrics of this file over the rows whose weight is above 0."""
-    positive, predicted = _columns(labels, probabilities)
+    positive, predicted = columns(labels, probabilities)
     weight = np.ones(len(positive)) if weights is None else np.asarray(weights, dtype=np.float64)
     used = weight > 0
     positive, predicted, weight = positive[used], predicted[used], weight[used]
@@ -107,7 +107,8 @@ def binary_metrics(
     )
 
 
-def _columns(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[npt.NDArray[np.bool_], Floats]:
+def columns(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[npt.NDArray[np.bool_], Floats]:
+    """bool [n], whether a row is positive, and float [n]; raises InvalidArgument for what cannot be compared."""
     positive = np.asarray(labels) > 0
     score = np.asarray(scores)
     if not np.issubdtype(score.dtype, np.floating):
