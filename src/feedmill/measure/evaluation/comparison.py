@@ -182,7 +182,7 @@ class _Judge:
         to.lists.append(lists)
         # Of the items that can be recommended, by their places among these.
         place = np.cumsum(self.known) - 1
-        within = np.where(lists >= 0, place[lists], -1)
+        within = np.where((lists >= 0) & self.known[lists], place[lists], -1)
         to.coverage.append(coverage(within, int(self.known.sum())))
         to.gini.append(gini(within, int(self.known.sum())))
         for name, groups in self.groupings.items():
@@ -310,8 +310,26 @@ def _group_results(parts: list[tuple[Float64s, Float64s, Float64s]]) -> dict[str
     }
 
 
+def summary(evaluation: Evaluation) -> str:
+    """Which model leads, and which could be as good, in a sentence or two."""
+    best, *others = (result.name for result in evaluation.models)
+    behind = {d.second for d in evaluation.differences if d.first == best and d.significant()}
+    beaten = [name for name in others if name in behind]
+    level = [name for name in others if name not in behind]
+    said = f"{best} leads by NDCG@{evaluation.k}"
+    if not others:
+        return f"{said}: it is the only one."
+    if beaten:
+        said += f"; that it is ahead of {_listed(beaten)} is not chance"
+    return f"{said}. {_listed(level)} could be as good." if level else f"{said}."
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
 def verdict(evaluation: Evaluation) -> list[str]:
-    """Which model is ahead, and whether that could be chance, in sentences."""
+    """Of the best model beside each other one: how far ahead it is, and whether that could be chance."""
     best = evaluation.models[0]
     sentences = []
     of_best = [d for d in evaluation.differences if best.name in (d.first, d.second)]

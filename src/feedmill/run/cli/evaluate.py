@@ -1,0 +1,130 @@
+"""`feedmill evaluate`: models compared on what a home has seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from feedmill.run.cli.options import DEFAULT_HOME, HomeOption, JsonOption, SetOption, read_moment
+
+if TYPE_CHECKING:
+    from feedmill.run.evaluation.report import EvaluationReport
+
+
+def evaluate(
+    home: HomeOption = DEFAULT_HOME,
+    protocol: Annotated[
+        str, typer.Option("--protocol", metavar="NAME", help="What is learned from and what is asked for.")
+    ] = "temporal",
+    models: Annotated[
+        str,
+        typer.Option(
+            "--models",
+            metavar="A,B,...",
+            help="Models; feedmill is the engine. With settings: 'ease;als:factors=32,iterations=10'.",
+        ),
+    ] = "popularity,item-neighbours,ease,als",
+    actions: Annotated[
+        str | None,
+        typer.Option("--actions", metavar="A,B,...", help="Count these actions, whatever their value. Default: likes."),
+    ] = None,
+    k: Annotated[int, typer.Option("--k", min=1, max=1000, help="How long the lists are.")] = 10,
+    share: Annotated[
+        float | None, typer.Option("--share", metavar="SHARE", help="Of the interactions, behind the cut by time.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help="The cut by time itself (ISO 8601), instead of a share.")
+    ] = None,
+    folds: Annotated[int | None, typer.Option("--folds", help="Of the protocols that fold.")] = None,
+    known: Annotated[
+        float | None,
+        typer.Option("--known", help="What is given of a user: a share (user-folds) or a number (user-cold-start)."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of folds, models and resampling.")] = 0,
+    samples: Annotated[
+        int, typer.Option("--samples", min=100, help="Resamples of an interval, draws of a test.")
+    ] = 2000,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", metavar="FILE", help="The HTML file. Default: reports/evaluate-NAME.html in the home."
+        ),
+    ] = None,
+    settings: SetOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Compare models on the log of a home, with intervals, and say which is ahead.
+
+    Every model learns the same part of the log and ranks the full catalogue. Only reads the log.
+    """
+    moment = read_moment("--at", at)
+
+    import msgspec
+
+    from feedmill.run.cli.boundary import Interrupted
+    from feedmill.run.cli.opening import open_engine
+    from feedmill.run.cli.stopping import StopFlag
+    from feedmill.run.cli.terminal import notes, print_json
+    from feedmill.run.evaluation.page import evaluation_page
+    from feedmill.run.evaluation.protocols import make_protocol
+    from feedmill.run.evaluation.report import run_evaluation
+    from feedmill.run.logs import open_log
+    from feedmill.run.progress import progress
+    from feedmill.run.report.page import write_page
+
+    given = {"share": share, "at": moment, "folds": folds, "known": known, "seed": seed}
+    if known is not None and protocol == "user-cold-start":
+        given["known"] = int(known)
+    rules = make_protocol(protocol, given)
+    names = [name.strip() for name in models.split(";" if ":" in models else ",") if name.strip()]
+    with open_engine(home, settings) as engine, StopFlag() as stopped:
+        path = report or engine.home.reports / f"evaluate-{rules.name}.html"
+        with progress(notes(), open_log().info) as said:
+
+            def look_up(phase: str, done: int, total: int) -> None:
+                if stopped:
+                    raise Interrupted("stopped before anything could be said")
+                said(phase, done, total)
+
+            found = run_evaluation(
+                engine, rules, names, actions=[a for a in (actions or "").split(",") if a], k=k, seed=seed,
+                samples=samples, progress=look_up,
+            )  # fmt: skip
+        found = msgspec.structs.replace(found, report=str(path))
+        write_page(path, evaluation_page(found))
+    if json:
+        print_json(found)
+    else:
+        _show(found)
+
+
+def _show(report: EvaluationReport) -> None:
+    from feedmill.run.cli.terminal import make_table, number, output, plain
+
+    console, found = output(), report.evaluation
+    console.print(
+        f"{found.protocol}: {found.rule}.\n{found.users:,} users, {found.items:,} items, {found.train:,} interactions"
+        f" to learn from, {found.test:,} to ask for; {report.taken}."
+    )
+    for rule, count in found.left_out.items():
+        console.print(f"Left out: {count:,} ({rule}).")
+    for note in report.notes:
+        console.print(note)
+    names = ("ndcg", "hit_rate", "recall", "map", "mrr", "novelty", "diversity")
+    heads = (f"NDCG@{found.k}", "95 % interval", "hit rate", "recall", "MAP", "MRR", "novelty", "diversity", "coverage")
+    table = make_table("model", *heads, "seconds", numbers=frozenset((*heads, "seconds")))
+    for result in found.models:
+        ndcg, *others = (result.metrics[name] for name in names)
+        table.add_row(
+            plain(result.name), number(ndcg.estimate), f"{number(ndcg.low)} to {number(ndcg.high)}",
+            *(number(value.estimate) for value in others), f"{result.coverage:.1%}",
+            f"{result.fit_seconds + result.recommend_seconds:.1f}",
+        )  # fmt: skip
+    console.print()
+    console.print(table)
+    console.print()
+    for sentence in (report.summary, *report.verdict):
+        console.print(plain(sentence, 400))
+    console.print(f"The report, with plots: {report.report}")
