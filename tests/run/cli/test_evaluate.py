@@ -113,7 +113,7 @@ def test_a_protocol_takes_its_settings(feedmill, home: Path, words, settings) ->
 
 
 def test_models_take_settings_and_other_actions_can_count(feedmill, home: Path) -> None:
-    words = ("--models", "svd:factors=3;popularity:half_life_days=1", "--actions", "click")
+    words = ("--models", "svd:factors=3,popularity:half_life_days=1", "--actions", "click")
     found = feedmill("evaluate", "--home", home, *words, *QUICK, "--json").json
     assert found["model_settings"]["svd:factors=3"] == {"factors": 3, "seed": 0}
     assert found["model_settings"]["popularity:half_life_days=1"] == {"window_days": None, "half_life_days": 1.0}

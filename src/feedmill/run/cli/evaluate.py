@@ -23,7 +23,7 @@ def evaluate(
         typer.Option(
             "--models",
             metavar="A,B,...",
-            help="Models; feedmill is the engine. With settings: 'ease;als:factors=32,iterations=10'.",
+            help="Models; feedmill is the engine. With settings: als:factors=32:iterations=10.",
         ),
     ] = "popularity,item-neighbours,ease,als",
     actions: Annotated[
@@ -78,7 +78,7 @@ def evaluate(
     if known is not None and protocol == "user-cold-start":
         given["known"] = int(known)
     rules = make_protocol(protocol, given)
-    names = [name.strip() for name in models.split(";" if ":" in models else ",") if name.strip()]
+    names = [name.strip() for name in models.split(",") if name.strip()]
     with open_engine(home, settings) as engine, StopFlag() as stopped:
         path = report or engine.home.reports / f"evaluate-{rules.name}.html"
         with progress(notes(), open_log().info) as said:

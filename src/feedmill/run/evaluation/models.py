@@ -23,18 +23,18 @@ BATCH_MODELS: dict[str, type[BatchModel]] = {
 
 
 def make_model(text: str, seed: int) -> BatchModel:
-    """The model that a text names: `ease`, or with settings `als:factors=32,iterations=10`.
+    """The model that a text names: `ease`, or with settings `als:factors=32:iterations=10`.
 
     `seed` is that of models that have one. Raises ConfigError for a name, setting or value that there is not.
     """
-    name, _, settings = text.partition(":")
+    name, *settings = text.split(":")
     kind = BATCH_MODELS.get(name)
     if kind is None:
         known = ", ".join(BATCH_MODELS)
         raise ConfigError(f"no model is called {name!r}{suggest(name, BATCH_MODELS)}; the models are {known}")
     fields = kind.Config.__struct_fields__
     chosen: dict[str, Any] = {"seed": seed} if "seed" in fields else {}
-    for part in filter(None, settings.split(",")):
+    for part in settings:
         key, equals, value = part.partition("=")
         if not equals or key not in fields:
             raise ConfigError(f"{text}: {part!r} is no setting of {name}; these are {', '.join(fields)}, as KEY=VALUE")

@@ -135,7 +135,7 @@ def _command(
     samples: int,
 ) -> str:
     words = ["feedmill", "evaluate", "--home", str(engine.home.path), "--protocol", protocol.name]
-    words += ["--models", ";".join(models) if any(":" in model for model in models) else ",".join(models)]
+    words += ["--models", ",".join(models)]
     given: Mapping[str, object] = msgspec.structs.asdict(protocol)  # type: ignore[arg-type]
     for name, value in given.items():
         if value is not None and name != "seed" and not (name == "share" and given.get("at") is not None):
