@@ -5,8 +5,8 @@ boundary.py    errors become one line and an exit code
 terminal.py    what is printed: tables, JSON, words on standard error
 opening.py     a home is opened
 stopping.py    Ctrl-C stops between two steps
-demo.py try_.py importing.py train.py replay.py evaluate.py recommend.py serve.py status.py configuration.py    the
-               commands
+demo.py try_.py importing.py train.py replay.py inspect.py evaluate.py recommend.py serve.py status.py configuration.py
+               the commands
 """
 
 from __future__ import annotations
@@ -15,7 +15,19 @@ from typing import Annotated
 
 import typer
 
-from feedmill.run.cli import configuration, demo, evaluate, importing, recommend, replay, serve, status, train, try_
+from feedmill.run.cli import (
+    configuration,
+    demo,
+    evaluate,
+    importing,
+    inspect,
+    recommend,
+    replay,
+    serve,
+    status,
+    train,
+    try_,
+)
 from feedmill.run.cli.boundary import Boundary
 
 app = typer.Typer(
@@ -32,6 +44,7 @@ app.command("try")(try_.try_)
 app.add_typer(importing.app, name="import")
 app.command()(train.train)
 app.command()(replay.replay)
+app.command()(inspect.inspect)
 app.command()(evaluate.evaluate)
 app.command()(recommend.recommend)
 app.command()(serve.serve)

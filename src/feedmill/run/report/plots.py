@@ -39,7 +39,7 @@ def intervals(marks: Sequence[Mark], *, digits: int = 3, zero: bool = True, labe
             if math.isnan(mark.estimate)
             else f'<i class="dot" style="left:{_percent(mark.estimate, low, high):.2f}%"></i>'
         )
-        value = "–" if math.isnan(mark.estimate) else f"{mark.estimate:.{digits}f}"
+        value = "–" if math.isnan(mark.estimate) else f"{mark.estimate:,.{digits}f}"
         rows.append(
             f'<div class="row{kind}" role="img" aria-label="{escape(spoken)}">'
             f'<span class="name">{escape(mark.label)}</span>'
