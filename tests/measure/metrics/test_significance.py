@@ -10,7 +10,16 @@ import pytest
 from scipy import stats
 
 from feedmill.domain.errors import InvalidArgument
-from feedmill.measure.metrics import auc, compare, holm, metric_interval, randomisation_test, user_interval
+from feedmill.measure.metrics import (
+    auc,
+    average_precision,
+    compare,
+    holm,
+    metric_interval,
+    randomisation_test,
+    ratio_interval,
+    user_interval,
+)
 
 
 def test_the_interval_over_users_agrees_with_scipys_bootstrap():
@@ -78,3 +87,23 @@ def test_the_interval_of_a_metric_of_rows_resamples_users():
     interval = metric_interval(auc, labels, truth, users, 300, generator)
     assert interval.estimate == pytest.approx(auc(labels, truth))
     assert interval.low < interval.estimate < interval.high
+
+
+def test_the_fast_path_of_average_precision_equals_the_metric_called_on_weights():
+    generator = np.random.default_rng(8)
+    users, truth = np.repeat(np.arange(20), 10), np.round(generator.normal(size=200), 1)
+    labels = truth + generator.normal(size=200) > 0
+    fast = metric_interval(average_precision, labels, truth, users, 100, np.random.default_rng(4))
+    slow = metric_interval(lambda *a: average_precision(*a), labels, truth, users, 100, np.random.default_rng(4))
+    assert (fast.low, fast.high) == pytest.approx((slow.low, slow.high), abs=1e-12)
+
+
+def test_a_ratio_weighs_users_by_what_they_bring():
+    generator = np.random.default_rng(9)
+    rows = generator.integers(1, 9, 300).astype(float)
+    sums = np.array([generator.normal(1.0, 0.3, int(n)).sum() for n in rows])
+    interval = ratio_interval(sums, rows, 1_000, generator)
+    assert interval.estimate == pytest.approx(sums.sum() / rows.sum())
+    # Of independent rows the error is that of their number.
+    assert (interval.high - interval.low) / 2 == pytest.approx(1.96 * 0.3 / math.sqrt(rows.sum()), rel=0.15)
+    assert math.isnan(ratio_interval(np.array([1.0]), np.array([0.0]), 10, generator).estimate)

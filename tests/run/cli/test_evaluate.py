@@ -154,3 +154,57 @@ def test_only_the_log_is_read(feedmill, home: Path) -> None:
     feedmill("evaluate", "--home", home, "--models", "popularity", *QUICK)
     assert {path: path.read_bytes() for path in before} == before
     assert msgspec.json.decode((home / "home.json").read_bytes())["format_version"] == 1
+
+
+@pytest.fixture(scope="module")
+def progressive(feedmill, imported: Path, tmp_path_factory) -> dict[str, Any]:
+    page = tmp_path_factory.mktemp("report") / "page.html"
+    words = ("evaluate", "--home", imported, "--protocol", "progressive", "--at", "2023-11-14T22:38:20Z", *QUICK)
+    found: dict[str, Any] = feedmill(*words, "--report", page, "--json").json
+    return found
+
+
+def test_the_progressive_protocol_judges_what_the_replay_predicts(
+    feedmill, imported: Path, progressive: dict[str, Any]
+) -> None:
+    replayed = feedmill("replay", "--home", imported, "--window-from", "2023-11-14T22:38:20Z", "--json").json
+    (click,) = progressive["objectives"]
+    assert (progressive["rows"], progressive["judged"], click["rows"]) == (3_000, 1_500, 1_500)
+    models = {model["name"]: model for model in click["models"]}
+    assert set(models) == {"feedmill", "frozen", "popularity", "recent"}
+    for name in ("auc", "log_loss", "calibration"):
+        found = models["feedmill"]["metrics"][name]["estimate"]
+        assert found == pytest.approx(replayed["objectives"]["click"][name], rel=1e-5)
+    assert len(click["differences"]) == 6
+    assert models["feedmill"]["confusion"]["true_positives"] > 0
+
+
+def test_the_progressive_report_names_what_is_needed_to_repeat_it(progressive: dict[str, Any]) -> None:
+    page = Path(progressive["report"]).read_text(encoding="utf-8")
+    for text in ("click: AUC", "click: predicted and observed", "from 2023-11-14T22:38:20Z on", "--at"):
+        assert text in page
+    assert "--protocol progressive" in progressive["command"]
+    assert progressive["verdict"][0].startswith("Predicting click, ")
+
+
+def test_the_progressive_protocol_prints_a_table(feedmill, home: Path) -> None:
+    words = ("--protocol", "progressive", "--models", "feedmill,popularity", *QUICK)
+    answer = feedmill("evaluate", "--home", home, *words)
+    assert answer.code == 0
+    assert "predicting click" in answer.stdout
+    assert "1,500 of 3,000 rows" in answer.stdout
+    assert (home / "reports" / "evaluate-progressive.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("--models", "ease"), 1, "no progressive model is called 'ease'"),
+        (("--folds", 3), 2, "the progressive protocol has no such setting"),
+        (("--at", "2031-01-01"), 1, "leaves nothing on one side"),
+    ],
+)
+def test_what_the_progressive_protocol_cannot_do_is_an_error(feedmill, home: Path, words, code, message) -> None:
+    answer = feedmill("evaluate", "--home", home, "--protocol", "progressive", *words, "--json")
+    assert answer.code == code
+    assert message in answer.json["error"]["message"]

@@ -18,7 +18,14 @@ from feedmill.measure.metrics.ranking import (
     ranking_metrics,
     recall_at,
 )
-from feedmill.measure.metrics.significance import Difference, compare, holm, randomisation_test, user_interval
+from feedmill.measure.metrics.significance import (
+    Difference,
+    compare,
+    holm,
+    randomisation_test,
+    ratio_interval,
+    user_interval,
+)
 from feedmill.measure.metrics.thresholds import Confusion, average_precision, best_threshold, confusion_at
 from feedmill.measure.metrics.values import mae, rmse
 from feedmill.measure.metrics.variety import coverage, diversity, gini, novelty, serendipity
@@ -64,6 +71,7 @@ __all__ = [
     "quality_by_group",
     "randomisation_test",
     "ranking_metrics",
+    "ratio_interval",
     "recall_at",
     "rmse",
     "serendipity",

@@ -13,6 +13,7 @@ from scipy.special import stdtr, stdtrit
 
 from feedmill.domain.errors import InvalidArgument
 from feedmill.measure.metrics.classification import SortedScores, auc
+from feedmill.measure.metrics.thresholds import average_precision
 
 Metric = Callable[[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike | None], float]
 """(labels, scores, weights) -> value, as `auc`, `log_loss` and `calibration` are."""
@@ -41,7 +42,8 @@ def paired_bootstrap(
     """The interval of `metric(a) - metric(b)` on the same rows, from resampling whole groups (users) with replacement.
 
     Rows of one user depend on each other; resampling rows would make the interval too narrow (Efron and Tibshirani,
-    1993, section 8). A resample is a vector of row weights, so `auc` sorts once a model and then costs O(n) a resample.
+    1993, section 8). A resample is a vector of row weights, so `auc` and `average_precision` sort once a model and then
+    cost O(n) a resample.
     Resamples on which the metric is not defined are left out; NaN where none is left.
     """
     _check(samples, confidence)
@@ -121,10 +123,11 @@ def _weighted(
     """The metric as a function of how often each group was drawn."""
     if len(codes) != len(np.asarray(labels)):
         raise InvalidArgument(f"groups: {len(codes)} rows, expected {len(np.asarray(labels))}, one group a row")
-    if metric is auc:
+    if metric is auc or metric is average_precision:
         ordered = SortedScores(labels, scores)
+        of_sorted = ordered.auc_of_sorted if metric is auc else ordered.average_precision_of_sorted
         sorted_codes = codes[ordered.order]
-        return lambda counts: ordered.auc_of_sorted(counts[sorted_codes])
+        return lambda counts: of_sorted(counts[sorted_codes])
     evaluate = partial(metric, labels, scores)
     return lambda counts: evaluate(counts[codes])
 

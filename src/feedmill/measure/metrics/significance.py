@@ -42,13 +42,34 @@ def user_interval(values: Float64s, samples: int, generator: np.random.Generator
     NaN bounds for fewer than two users (Efron and Tibshirani, 1993, chapter 13).
     """
     value = values[~np.isnan(values)]
-    n = len(value)
-    if n < 2:
-        return Interval(float(value[0]) if n else math.nan, math.nan, math.nan, confidence, math.nan)
-    means = np.concatenate([value[draw].mean(axis=1) for draw in _draws(n, n, samples, generator)])
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    tail = 1 + min(int((means <= 0).sum()), int((means >= 0).sum()))
-    return Interval(float(value.mean()), float(low), float(high), confidence, min(1.0, 2 * tail / (samples + 1)))
+    return ratio_interval(value, np.ones(len(value)), samples, generator, confidence)
+
+
+def ratio_interval(
+    numerators: Float64s,  # [users]
+    denominators: Float64s,  # [users]
+    samples: int,
+    generator: np.random.Generator,
+    confidence: float = 0.95,
+) -> Interval:
+    """The sum of the numerators over that of the denominators, with users resampled.
+
+    So for every mean over rows: a user brings the sum over his or her rows and their number. Resamples without a
+    denominator are left out; NaN bounds for fewer than two users.
+    """
+    top, bottom = numerators, denominators
+    n, whole = len(bottom), float(bottom.sum())
+    if n < 2 or not whole > 0:
+        estimate = float(top.sum()) / whole if whole > 0 else math.nan
+        return Interval(estimate, math.nan, math.nan, confidence, math.nan)
+    sums = [(top[draw].sum(axis=1), bottom[draw].sum(axis=1)) for draw in _draws(n, n, samples, generator)]
+    above, below = (np.concatenate(parts) for parts in zip(*sums, strict=True))
+    ratios = above[below > 0] / below[below > 0]
+    low, high = np.quantile(ratios, [(1 - confidence) / 2, (1 + confidence) / 2])
+    tail = 1 + min(int((ratios <= 0).sum()), int((ratios >= 0).sum()))
+    return Interval(
+        float(top.sum()) / whole, float(low), float(high), confidence, min(1.0, 2 * tail / (len(ratios) + 1))
+    )
 
 
 def randomisation_test(first: Float64s, second: Float64s, samples: int, generator: np.random.Generator) -> float:

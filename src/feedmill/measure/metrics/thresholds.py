@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feedmill.domain.errors import InvalidArgument
-from feedmill.measure.metrics.classification import columns
+from feedmill.measure.metrics.classification import SortedScores, columns
 
 Float64s = npt.NDArray[np.float64]
 
@@ -64,7 +64,7 @@ def best_threshold(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
 
     Of equally good ones the highest. Raises InvalidArgument without positives.
     """
-    hits, taken, cuts = _cumulative(labels, scores, None)
+    hits, taken, cuts = _cumulative(labels, scores)
     if not len(hits) or hits[-1] == 0:
         raise InvalidArgument("labels: no positive row, expected at least one to choose a threshold by")
     return float(cuts[np.argmax(2 * hits / (taken + hits[-1]))])
@@ -75,19 +75,13 @@ def average_precision(labels: npt.ArrayLike, scores: npt.ArrayLike, weights: npt
 
     Rows [n] that tie are taken together. Davis and Goadrich (2006) say why steps and not lines; O(n log n).
     """
-    hits, taken, _ = _cumulative(labels, scores, weights)
-    if not len(hits) or hits[-1] <= 0:
-        return math.nan
-    precision = np.divide(hits, taken, out=np.zeros_like(hits), where=taken > 0)
-    return float(np.diff(hits, prepend=0.0) @ precision / hits[-1])
+    ordered = SortedScores(labels, scores)
+    return ordered.average_precision_of_sorted(ordered.sort(weights))
 
 
-def _cumulative(
-    labels: npt.ArrayLike, scores: npt.ArrayLike, weights: npt.ArrayLike | None
-) -> tuple[Float64s, Float64s, npt.NDArray[np.floating]]:
+def _cumulative(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Float64s, Float64s, npt.NDArray[np.floating]]:
     """For each distinct score from the highest down: the positives and rows with at least it, and the score."""
     positive, score = columns(labels, scores)
-    weight = np.ones(len(score)) if weights is None else np.asarray(weights, dtype=np.float64)
     order = np.argsort(-score, kind="stable")
     last = np.flatnonzero(np.diff(score[order], append=-np.inf) != 0) if len(order) else np.zeros(0, np.intp)
-    return np.cumsum((weight * positive)[order])[last], np.cumsum(weight[order])[last], score[order][last]
+    return np.cumsum(positive[order], dtype=np.float64)[last], (last + 1).astype(np.float64), score[order][last]

@@ -10,6 +10,7 @@ import typer
 from feedmill.run.cli.options import DEFAULT_HOME, HomeOption, JsonOption, SetOption, read_moment
 
 if TYPE_CHECKING:
+    from feedmill.run.evaluation.progressive import ProgressiveReport
     from feedmill.run.evaluation.report import EvaluationReport
 
 
@@ -19,13 +20,13 @@ def evaluate(
         str, typer.Option("--protocol", metavar="NAME", help="What is learned from and what is asked for.")
     ] = "temporal",
     models: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--models",
             metavar="A,B,...",
             help="Models; feedmill is the engine. With settings: als:factors=32:iterations=10.",
         ),
-    ] = "popularity,item-neighbours,ease,als",
+    ] = None,
     actions: Annotated[
         str | None,
         typer.Option("--actions", metavar="A,B,...", help="Count these actions, whatever their value. Default: likes."),
@@ -44,8 +45,9 @@ def evaluate(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of folds, models and resampling.")] = 0,
     samples: Annotated[
-        int, typer.Option("--samples", min=100, help="Resamples of an interval, draws of a test.")
-    ] = 2000,
+        int | None,
+        typer.Option("--samples", min=100, help="Resamples of an interval. Default: 2000; progressive 500."),
+    ] = None,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -67,20 +69,21 @@ def evaluate(
     from feedmill.run.cli.opening import open_engine
     from feedmill.run.cli.stopping import StopFlag
     from feedmill.run.cli.terminal import notes, print_json
+    from feedmill.run.evaluation import progressive
     from feedmill.run.evaluation.page import evaluation_page
-    from feedmill.run.evaluation.protocols import make_protocol
-    from feedmill.run.evaluation.report import run_evaluation
+    from feedmill.run.evaluation.progressive_page import progressive_page
+    from feedmill.run.evaluation.protocols import PROGRESSIVE, make_protocol
+    from feedmill.run.evaluation.report import DEFAULT_MODELS, SAMPLES, run_evaluation
     from feedmill.run.logs import open_log
     from feedmill.run.progress import progress
     from feedmill.run.report.page import write_page
 
     given = {"share": share, "at": moment, "folds": folds, "known": known, "seed": seed}
-    if known is not None and protocol == "user-cold-start":
-        given["known"] = int(known)
-    rules = make_protocol(protocol, given)
-    names = [name.strip() for name in models.split(",") if name.strip()]
+    names = None if models is None else [name.strip() for name in models.split(",") if name.strip()]
+    counted = [action for action in (actions or "").split(",") if action]
+    rules = None if protocol == PROGRESSIVE else make_protocol(protocol, given)
     with open_engine(home, settings) as engine, StopFlag() as stopped:
-        path = report or engine.home.reports / f"evaluate-{rules.name}.html"
+        path = report or engine.home.reports / f"evaluate-{protocol}.html"
         with progress(notes(), open_log().info) as said:
 
             def look_up(phase: str, done: int, total: int) -> None:
@@ -88,16 +91,51 @@ def evaluate(
                     raise Interrupted("stopped before anything could be said")
                 said(phase, done, total)
 
+            if rules is None:
+                for option in ("folds", "known"):
+                    if given[option] is not None:
+                        raise typer.BadParameter(
+                            "the progressive protocol has no such setting", param_hint=f"--{option}"
+                        )
+                measured = progressive.run_progressive(
+                    engine, names or progressive.DEFAULT_MODELS, share=share, at=moment, seed=seed,
+                    samples=samples or progressive.SAMPLES,
+                    progress=look_up,
+                )  # fmt: skip
+                measured = msgspec.structs.replace(measured, report=str(path))
+                write_page(path, progressive_page(measured))
+                print_json(measured) if json else _show_progressive(measured)
+                return
             found = run_evaluation(
-                engine, rules, names, actions=[a for a in (actions or "").split(",") if a], k=k, seed=seed,
-                samples=samples, progress=look_up,
+                engine, rules, DEFAULT_MODELS if names is None else names, actions=counted, k=k, seed=seed,
+                samples=samples or SAMPLES, progress=look_up,
             )  # fmt: skip
         found = msgspec.structs.replace(found, report=str(path))
         write_page(path, evaluation_page(found))
-    if json:
-        print_json(found)
-    else:
-        _show(found)
+    print_json(found) if json else _show(found)
+
+
+def _show_progressive(report: ProgressiveReport) -> None:
+    from feedmill.run.cli.terminal import make_table, number, output, plain
+
+    console = output()
+    console.print(
+        f"progressive: {report.rule}.\n{report.judged:,} of {report.rows:,} rows, from {report.judged_from} on."
+    )
+    for found in report.objectives:
+        names = list(found.models[0].metrics)
+        table = make_table(f"predicting {found.objective}", *names, numbers=frozenset(names))
+        for result in found.models:
+            cells = (
+                f"{number(value.estimate)} ±{(value.high - value.low) / 2:.4f}" for value in result.metrics.values()
+            )
+            table.add_row(result.name, *cells)
+        console.print()
+        console.print(table)
+    console.print()
+    for sentence in (*report.notes, *report.verdict):
+        console.print(plain(sentence, 400))
+    console.print(f"The report, with plots: {report.report}")
 
 
 def _show(report: EvaluationReport) -> None:

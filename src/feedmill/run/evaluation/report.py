@@ -18,6 +18,7 @@ from feedmill.run.evaluation.engine_model import EngineModel
 from feedmill.run.evaluation.logged import Progress, read_log
 from feedmill.run.evaluation.models import make_model
 
+SAMPLES = 2_000
 DEFAULT_MODELS = ("popularity", "item-neighbours", "ease", "als")
 _LIBRARIES = ("feedmill", "numpy", "scipy", "implicit", "torch")
 
@@ -55,7 +56,7 @@ def run_evaluation(
     actions: Sequence[str] = (),
     k: int = 10,
     seed: int = 0,
-    samples: int = 2_000,
+    samples: int = SAMPLES,
     progress: Progress = lambda phase, done, total: None,
 ) -> EvaluationReport:
     """Read the log, fit every model on every split, and judge them.

@@ -97,6 +97,26 @@ def curve(points: Sequence[tuple[float, float]], *, spoken: str, x_label: str, y
     )
 
 
+def curves(lines: Sequence[tuple[str, Sequence[tuple[float, float]]]]) -> str:
+    """Lines of several names over the same square, as predictions over what was observed, beside the diagonal."""
+    shown = [value for _, points in lines for point in points for value in point]
+    _, high, _ = axis(0.0, max(shown, default=1.0))
+    key = "".join(f'<span class="key line{i}">{escape(name)}</span>' for i, (name, _) in enumerate(lines))
+    drawn = "".join(
+        '<polyline points="'
+        + " ".join(f"{100 * x / high:.2f},{100 - 100 * y / high:.2f}" for x, y in points)
+        + f'" class="line{i}"/>'
+        for i, (_, points) in reversed(list(enumerate(lines)))
+    )
+    spoken = "predicted against observed, of " + ", ".join(name for name, _ in lines)
+    return (
+        f'<p class="keys">{key}</p><div class="curve" role="img" aria-label="{escape(spoken)}">'
+        f"<b>observed, to {high:g}</b>"
+        '<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true"><path d="M0 100L100 0" class="even"/>'
+        f'{drawn}</svg><p class="below"><span>0</span><span>predicted</span><span>{high:g}</span></p></div>'
+    )
+
+
 def axis(low: float, high: float) -> tuple[float, float, list[float]]:
     """Bounds of an axis and its ticks, round numbers.
 
