@@ -39,10 +39,16 @@ def likeness(
 
 
 def _nearest(matrix: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
-    """The highest values of each row."""
-    sizes = np.diff(matrix.indptr)
-    row = np.repeat(np.arange(matrix.shape[0]), sizes)
-    order = np.lexsort((matrix.indices, -matrix.data, row))
-    place = np.arange(len(order)) - np.repeat(matrix.indptr[:-1], sizes)
-    kept = order[place < count]
-    return sparse.csr_matrix((matrix.data[kept], (row[kept], matrix.indices[kept])), shape=matrix.shape)
+    """The highest values of each row, those of the same value by column; O(n) a row."""
+    matrix.sort_indices()
+    kept = np.ones(matrix.nnz, dtype=bool)
+    for row in np.flatnonzero(np.diff(matrix.indptr) > count):
+        start, end = matrix.indptr[row], matrix.indptr[row + 1]
+        values = matrix.data[start:end]
+        least = np.partition(values, len(values) - count)[len(values) - count]
+        above = values > least
+        ties = np.flatnonzero(values == least)[: count - int(above.sum())]
+        above[ties] = True
+        kept[start:end] = above
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))[kept]
+    return sparse.csr_matrix((matrix.data[kept], (rows, matrix.indices[kept])), shape=matrix.shape)
