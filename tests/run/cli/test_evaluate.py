@@ -133,6 +133,7 @@ def test_models_take_settings_and_other_actions_can_count(feedmill, home: Path) 
         (("--at", "2031-01-01"), "leaves nothing on one side; the interactions go from 2023-11-14"),
         (("--actions", "buy"), "name actions that do with --actions (the log has"),
         (("--protocol", "user-cold-start"), "there is nobody to ask for"),
+        (("--protocol", "user-cold-start", "--known", 2.5), "user-cold-start: Expected `int`, got `float`"),
         (("--protocol", "item-cold-start"), "nothing can be asked for"),
     ],
 )
@@ -201,6 +202,7 @@ def test_the_progressive_protocol_prints_a_table(feedmill, home: Path) -> None:
     [
         (("--models", "ease"), 1, "no progressive model is called 'ease'"),
         (("--folds", 3), 2, "the progressive protocol has no such setting"),
+        (("--k", 3), 2, "the progressive protocol has no such setting"),
         (("--at", "2031-01-01"), 1, "leaves nothing on one side"),
     ],
 )

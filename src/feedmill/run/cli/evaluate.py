@@ -31,7 +31,7 @@ def evaluate(
         str | None,
         typer.Option("--actions", metavar="A,B,...", help="Count these actions, whatever their value. Default: likes."),
     ] = None,
-    k: Annotated[int, typer.Option("--k", min=1, max=1000, help="How long the lists are.")] = 10,
+    k: Annotated[int | None, typer.Option("--k", min=1, max=1000, help="How long the lists are. Default: 10.")] = None,
     share: Annotated[
         float | None, typer.Option("--share", metavar="SHARE", help="Of the interactions, behind the cut by time.")
     ] = None,
@@ -73,15 +73,21 @@ def evaluate(
     from feedmill.run.evaluation.page import evaluation_page
     from feedmill.run.evaluation.progressive_page import progressive_page
     from feedmill.run.evaluation.protocols import PROGRESSIVE, make_protocol
-    from feedmill.run.evaluation.report import DEFAULT_MODELS, SAMPLES, run_evaluation
+    from feedmill.run.evaluation.report import DEFAULT_MODELS, SAMPLES, EvaluationReport, run_evaluation
     from feedmill.run.logs import open_log
     from feedmill.run.progress import progress
     from feedmill.run.report.page import write_page
 
-    given = {"share": share, "at": moment, "folds": folds, "known": known, "seed": seed}
     names = None if models is None else [name.strip() for name in models.split(",") if name.strip()]
-    counted = [action for action in (actions or "").split(",") if action]
-    rules = None if protocol == PROGRESSIVE else make_protocol(protocol, given)
+    rules = None
+    if protocol == PROGRESSIVE:
+        for option, value in {"actions": actions, "k": k, "folds": folds, "known": known}.items():
+            if value is not None:
+                raise typer.BadParameter("the progressive protocol has no such setting", param_hint=f"--{option}")
+    else:
+        given = {"share": share, "at": moment, "folds": folds, "known": known, "seed": seed}
+        rules = make_protocol(protocol, given)
+    found: EvaluationReport | ProgressiveReport
     with open_engine(home, settings) as engine, StopFlag() as stopped:
         path = report or engine.home.reports / f"evaluate-{protocol}.html"
         with progress(notes(), open_log().info) as said:
@@ -92,27 +98,25 @@ def evaluate(
                 said(phase, done, total)
 
             if rules is None:
-                for option in ("folds", "known"):
-                    if given[option] is not None:
-                        raise typer.BadParameter(
-                            "the progressive protocol has no such setting", param_hint=f"--{option}"
-                        )
-                measured = progressive.run_progressive(
+                found = progressive.run_progressive(
                     engine, names or progressive.DEFAULT_MODELS, share=share, at=moment, seed=seed,
-                    samples=samples or progressive.SAMPLES,
-                    progress=look_up,
+                    samples=samples or progressive.SAMPLES, progress=look_up,
                 )  # fmt: skip
-                measured = msgspec.structs.replace(measured, report=str(path))
-                write_page(path, progressive_page(measured))
-                print_json(measured) if json else _show_progressive(measured)
-                return
-            found = run_evaluation(
-                engine, rules, DEFAULT_MODELS if names is None else names, actions=counted, k=k, seed=seed,
-                samples=samples or SAMPLES, progress=look_up,
-            )  # fmt: skip
-        found = msgspec.structs.replace(found, report=str(path))
-        write_page(path, evaluation_page(found))
-    print_json(found) if json else _show(found)
+                write_page(path, progressive_page(found))
+            else:
+                counted = [action for action in (actions or "").split(",") if action]
+                found = run_evaluation(
+                    engine, rules, DEFAULT_MODELS if names is None else names, actions=counted, k=k or 10, seed=seed,
+                    samples=samples or SAMPLES, progress=look_up,
+                )  # fmt: skip
+                write_page(path, evaluation_page(found))
+    found = msgspec.structs.replace(found, report=str(path))
+    if json:
+        print_json(found)
+    elif isinstance(found, EvaluationReport):
+        _show(found)
+    else:
+        _show_progressive(found)
 
 
 def _show_progressive(report: ProgressiveReport) -> None:

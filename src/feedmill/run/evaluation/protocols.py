@@ -37,7 +37,10 @@ def make_protocol(name: str, settings: dict[str, Any]) -> EvaluationProtocol:
         if key not in fields:
             takes = ", ".join(f"--{field}" for field in fields) or "none"
             raise InvalidArgument(f"--{key}: {name} has no such setting; those that it has: {takes}")
-    protocol: EvaluationProtocol = kind(**given)
+    try:
+        protocol: EvaluationProtocol = msgspec.convert(given, kind)
+    except msgspec.ValidationError as error:
+        raise InvalidArgument(f"{name}: {error}") from None
     return protocol
 
 

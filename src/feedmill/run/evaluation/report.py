@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 
 import msgspec
@@ -17,6 +17,7 @@ from feedmill.run.evaluation import engine_model
 from feedmill.run.evaluation.engine_model import EngineModel
 from feedmill.run.evaluation.logged import Progress, read_log
 from feedmill.run.evaluation.models import make_model
+from feedmill.run.evaluation.protocols import settings_of
 
 SAMPLES = 2_000
 DEFAULT_MODELS = ("popularity", "item-neighbours", "ease", "als")
@@ -82,7 +83,7 @@ def run_evaluation(
         taken=logged.rule,
         events=len(logged.users),
         interactions=len(interactions),
-        settings=msgspec.to_builtins(msgspec.structs.asdict(protocol)),  # type: ignore[arg-type]
+        settings=settings_of(protocol),
         model_settings=settings,
         evaluation=compared,
         summary=summary(compared),
@@ -137,7 +138,7 @@ def _command(
 ) -> str:
     words = ["feedmill", "evaluate", "--home", str(engine.home.path), "--protocol", protocol.name]
     words += ["--models", ",".join(models)]
-    given: Mapping[str, object] = msgspec.structs.asdict(protocol)  # type: ignore[arg-type]
+    given = settings_of(protocol)
     for name, value in given.items():
         if value is not None and name != "seed" and not (name == "share" and given.get("at") is not None):
             words += [f"--{name}", str(value)]
