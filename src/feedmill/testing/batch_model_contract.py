@@ -141,6 +141,14 @@ class BatchModelContract:
         assert one[0].tolist() == other[0].tolist()
         assert one[1].tobytes() == other[1].tobytes()
 
+    def test_the_same_seed_gives_the_same_answers_where_users_and_items_cannot_be_told_apart(self) -> None:
+        users, items = np.meshgrid(np.arange(12), np.arange(9), indexing="ij")
+        kept = (users + items) % 3 > 0
+        alike = Interactions.of(users[kept], items[kept])
+        answers = [self.make().fit(alike).recommend(np.arange(12), 4) for _ in range(5)]
+        assert len({lists.tobytes() for lists, _ in answers}) == 1
+        assert len({scores.tobytes() for _, scores in answers}) == 1
+
     def test_a_second_fit_forgets_the_first(self) -> None:
         model = self.fitted()
         again = model.fit(taste_interactions(1)).recommend(np.arange(USERS), K)[1]

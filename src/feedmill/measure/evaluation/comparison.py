@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -312,11 +312,17 @@ def _group_results(parts: list[tuple[Float64s, Float64s, Float64s]]) -> dict[str
 
 def summary(evaluation: Evaluation) -> str:
     """Which model leads, and which could be as good, in a sentence or two."""
-    best, *others = (result.name for result in evaluation.models)
-    behind = {d.second for d in evaluation.differences if d.first == best and d.significant()}
+    names = [result.name for result in evaluation.models]
+    return leading(names, evaluation.differences, f"NDCG@{evaluation.k}")
+
+
+def leading(names: Sequence[str], differences: Sequence[Difference], metric: str) -> str:
+    """The same of any models, the best first, whose pairs were compared by a metric."""
+    best, *others = names
+    behind = {pair.second for pair in differences if pair.first == best and pair.significant()}
     beaten = [name for name in others if name in behind]
     level = [name for name in others if name not in behind]
-    said = f"{best} leads by NDCG@{evaluation.k}"
+    said = f"{best} leads by {metric}"
     if not others:
         return f"{said}: it is the only one."
     if beaten:
@@ -324,7 +330,7 @@ def summary(evaluation: Evaluation) -> str:
     return f"{said}. {_listed(level)} could be as good." if level else f"{said}."
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
