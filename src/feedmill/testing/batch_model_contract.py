@@ -120,7 +120,15 @@ class BatchModelContract:
         items, _ = model.recommend([0, 2], K, history=nothing)
         assert items.tolist() == model.recommend([USERS, USERS], K)[0].tolist()
 
-    def test_a_history_of_another_catalogue_is_refused(self) -> None:
+    def test_a_user_who_took_to_nothing_is_unknown_though_there_are_more_users_than_rows(self) -> None:
+        log = taste_interactions()
+        model = self.make().fit(log.take(log.users != 7))
+        assert model.predict([7, 7, 7], [0, 5, 40]).tolist() == [0, 0, 0]
+        assert model.recommend([7], K)[0].tolist() == model.recommend([USERS], K)[0].tolist()
+
+    def test_a_history_or_candidates_of_another_catalogue_are_refused(self) -> None:
+        with pytest.raises(InvalidArgument, match="candidates: shape"):
+            self.fitted().recommend([0], K, candidates=np.ones(3, dtype=bool))
         with pytest.raises(InvalidArgument, match=f"expected the {ITEMS}"):
             self.fitted().recommend([0], K, history=Interactions.of([0], [0], n_items=3))
 

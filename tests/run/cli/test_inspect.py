@@ -30,6 +30,7 @@ def test_it_counts_what_the_log_holds(report: dict[str, Any], impressions: Path)
 def test_it_says_which_protocols_the_log_can_bear_and_why_not(report: dict[str, Any]) -> None:
     found = {one["protocol"]: one for one in report["protocols"]}
     assert found["leave-last-out"]["bears"]
+    assert (found["progressive"]["bears"], found["progressive"]["test"]) == (True, 1_500)
     assert not found["user-cold-start"]["bears"]
     assert "no user who came after" in found["user-cold-start"]["why"]
     assert report["findings"][0].startswith("It can bear temporal, leave-last-out")
@@ -64,7 +65,7 @@ def test_a_machine_among_the_users_is_named(feedmill, home: Path, tmp_path: Path
 def test_where_nothing_counts_it_says_so(feedmill, home: Path) -> None:
     found = feedmill("inspect", "--home", home, "--actions", "buy", "--json").json
     assert found["interactions"] is None
-    assert found["protocols"] == []
+    assert [one["protocol"] for one in found["protocols"]] == ["progressive"]
     assert found["findings"] == [
         "Nothing in the log counts as taking to an item (buy, whatever its value): name actions that do with --actions."
     ]

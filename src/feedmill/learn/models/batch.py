@@ -2,7 +2,7 @@
 
 A model is made from its config, learns with `fit`, and answers for users by what it learned of them, or by a history
 that is given with the request. Users of whom nothing is known get the most popular items; items of which nothing was
-learned are never recommended unless they are asked for. Among equal scores the more popular item comes first.
+learned are never recommended. Among equal scores the more popular item comes first.
 """
 
 from __future__ import annotations
@@ -82,13 +82,13 @@ class BatchModel(ABC):
         users: npt.ArrayLike,  # integers [n]
         items: npt.ArrayLike,  # integers [n]
     ) -> Float32s:
-        """float32 [n]: the score of each pair; 0 where user or item is unknown."""
+        """float32 [n]: the score of each pair; 0 where nothing is known of the user or the item."""
         user, item = np.asarray(users, dtype=np.int64), np.asarray(items, dtype=np.int64)
         if user.shape != item.shape or user.ndim != 1:
             raise InvalidArgument(f"users and items: shapes {user.shape} and {item.shape}, expected [n] and [n]")
         found = np.zeros(len(user), dtype=np.float32)
         known = (user >= 0) & (user < self.n_users) & (item >= 0) & (item < self.n_items)
-        known[known] &= self._counts[item[known]] > 0
+        known[known] &= (self._counts[item[known]] > 0) & (np.diff(self._taken.indptr)[user[known]] > 0)
         asked, row = np.unique(user[known], return_inverse=True)
         column, places = item[known], np.flatnonzero(known)
         for start in self._blocks(len(asked)):
@@ -117,8 +117,11 @@ class BatchModel(ABC):
         items = np.full((len(user), k), -1, dtype=np.int32)
         scores = np.zeros((len(user), k), dtype=np.float32)
         taken = self._taken if history is None else self._checked(history)
-        known = self._counts > 0
-        allowed = known if candidates is None else known & candidates
+        allowed = self._counts > 0
+        if candidates is not None:
+            if candidates.shape != allowed.shape:
+                raise InvalidArgument(f"candidates: shape {candidates.shape}, expected {allowed.shape}, one an item")
+            allowed &= candidates
         popular = np.argsort(-self._counts, kind="stable")
         popular = popular[allowed[popular]]
         if not len(popular):

@@ -43,14 +43,12 @@ class EngineModel:
         self._elsewhere = frozenset(everything.pairs().tolist())
         self._learner: Learner | None = None
         self._known = np.zeros(everything.n_items, dtype=np.bool_)
-        self._last = 0
 
     def fit(self, train: Interactions) -> None:
         self._learner = learner = Learner(self._config.learning(), SlotRegistry())
         self._known = np.bincount(train.items, minlength=train.n_items) > 0
-        self._last = int(train.times.max(initial=0))
         learned = frozenset(train.pairs().tolist())
-        for batch in self._batches(learned, self._last):
+        for batch in self._batches(learned, int(train.times.max(initial=0))):
             learner.step(batch)
 
     def recommend(

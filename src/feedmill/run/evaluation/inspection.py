@@ -13,9 +13,10 @@ from feedmill.measure.inspection.drift import Drift, drift_of
 from feedmill.measure.inspection.fitness import Fitness, fitness
 from feedmill.measure.inspection.machines import find_machines
 from feedmill.measure.inspection.shape import Shape, shape_of
+from feedmill.run.config import Config
 from feedmill.run.engine import Engine
 from feedmill.run.evaluation.logged import Logged, Progress, read_log
-from feedmill.run.evaluation.protocols import RANKING_PROTOCOLS
+from feedmill.run.evaluation.protocols import PROGRESSIVE, RANKING_PROTOCOLS
 
 COLUMNS = 48
 """Of the plot over time."""
@@ -60,7 +61,7 @@ class InspectionReport(msgspec.Struct, frozen=True, kw_only=True):
     """Items that are described, and that no event names."""
     missing: dict[str, float]
     """For each field and attribute of items, the share of the described items that lack it."""
-    without_value: dict[str, float]
+    without_value: float
     """The share of events without a value."""
     machines: int
     suspects: list[Suspect]
@@ -95,6 +96,7 @@ def inspect_home(
     machines = find_machines(logged.users, logged.items, logged.times)
     progress("trying protocols", 2, 3)
     protocols = fitness(taken, [kind() for kind in RANKING_PROTOCOLS.values()]) if taken is not None else []
+    protocols.append(_progressive(logged, engine.config))
     drift = drift_of(everything if taken is None else taken, np.random.default_rng(seed))
     first, last = int(logged.times.min()), int(logged.times.max())
     report = InspectionReport(
@@ -109,7 +111,7 @@ def inspect_home(
         described_items=len(logged.bodies),
         unmet_items=len(set(logged.bodies) - set(np.unique(logged.items).tolist())),
         missing=_missing(list(logged.bodies.values())),
-        without_value=_without_value(logged),
+        without_value=float(np.isnan(logged.values).mean()),
         machines=len(machines),
         suspects=[Suspect(logged.user_ids[m.user], m.events, m.sign) for m in machines[:SHOWN_MACHINES]],
         machine_events=sum(m.events for m in machines) / len(logged.users),
@@ -120,6 +122,20 @@ def inspect_home(
         command=f"feedmill inspect --home {engine.home.path}" + (f" --actions {','.join(actions)}" if actions else ""),
     )
     return msgspec.structs.replace(report, findings=findings(report))
+
+
+def _progressive(logged: Logged, config: Config) -> Fitness:
+    """The progressive protocol needs rows to predict: impressions, or actions that are examples of their own."""
+    alone = [name for name, action in config.actions.items() if action.example_without_impression]
+    if not logged.shown and not set(alone) & set(logged.actions):
+        why = (
+            "No: nothing was shown, and no action that occurs is an example of its own (actions.NAME in feedmill.toml)."
+        )
+        return Fitness(PROGRESSIVE, False, 0, 0, why)
+    later = logged.times >= np.median(logged.times)
+    return Fitness(
+        PROGRESSIVE, True, len(np.unique(logged.users[later])), int(later.sum()), "Yes: it judges predictions."
+    )
 
 
 def findings(report: InspectionReport) -> list[str]:
@@ -136,8 +152,7 @@ def findings(report: InspectionReport) -> list[str]:
         said.append(
             f"What users take to drifts: the halves are {report.drift.distance:.2f} apart, by chance they would be"
             f" {report.drift.by_chance:.2f}; {report.drift.new_items:.0%} of the second half is on items that the first"
-            " does not have."
-            " Compare by time."
+            " does not have. Compare by time."
         )
     if report.machines:
         one = report.machines == 1
@@ -173,10 +188,6 @@ def _missing(bodies: list[Item]) -> dict[str, float]:
 def _has(body: Item, name: str) -> bool:
     value = getattr(body, name)
     return value is not None and value not in ("", ())
-
-
-def _without_value(logged: Logged) -> dict[str, float]:
-    return {"value": float(np.isnan(logged.values).mean())}
 
 
 def _activity(logged: Logged, first: int, last: int) -> Activity:

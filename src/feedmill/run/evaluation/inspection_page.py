@@ -138,6 +138,6 @@ def _facts(report: InspectionReport) -> list[tuple[str, str]]:
     return [
         ("What counts", report.taken),
         ("Described items", f"{report.described_items:,}; {report.unmet_items:,} of them in no event"),
-        ("Events without a value", f"{report.without_value['value']:.1%}"),
+        ("Events without a value", f"{report.without_value:.1%}"),
         ("Rows that stand there twice", f"{report.events.doubled:,}"),
     ]

@@ -37,6 +37,8 @@ class Logged:
     """float32 [n]; NaN where the record has none"""
     taken: npt.NDArray[np.bool_]
     """bool [n]: whether the user took to the item."""
+    shown: int
+    """How many of them are impressions."""
     actions: dict[str, int]
     """How often each action occurs; `impression` for what was shown and not acted on."""
     user_ids: list[str]
@@ -123,7 +125,7 @@ def read_log(
     rows: list[tuple[int, int, int, float, bool]] = []
     counts: dict[str, int] = {}
     bodies: dict[int, Item] = {}
-    position, end = 0, log.end()
+    shown, position, end = 0, 0, log.end()
     while position < end:
         records, position = log.read(position, _AT_ONCE)
         for record in records:
@@ -131,6 +133,7 @@ def read_log(
                 bodies[item_of.setdefault(record.object, len(item_of))] = record.body
             if not is_of_an_item(record):
                 continue
+            shown += record.kind == "seen"
             user = user_of.setdefault(record.subject, len(user_of))
             item = item_of.setdefault(record.object, len(item_of))
             value = np.nan if record.value is None else record.value
@@ -141,7 +144,7 @@ def read_log(
     users, items, times, values, took = zip(*rows, strict=True) if rows else ((), (), (), (), ())
     return Logged(
         np.array(users, dtype=np.int32), np.array(items, dtype=np.int32), np.array(times, dtype=np.int64),
-        np.array(values, dtype=np.float32), np.array(took, dtype=np.bool_), counts, list(user_of), list(item_of),
+        np.array(values, dtype=np.float32), np.array(took, dtype=np.bool_), shown, counts, list(user_of), list(item_of),
         bodies, in_words(config, actions, counts),
     )  # fmt: skip
 
