@@ -13,6 +13,7 @@
     processes.json   which processes there are, while it is served
     rejects/         rows that imports could not read, with the reasons
     replay/          what lets an interrupted `feedmill replay` go on
+    tune/            what `feedmill tune` has tried, and the settings that won
     reports/         what `feedmill evaluate` and `feedmill inspect` have written
 
 Copying it while nothing runs is a backup; deleting it is an uninstall.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -50,6 +51,17 @@ class BatchModelContract:
 
     def fitted(self, seed: int = 0) -> BatchModel:
         return self.make(seed).fit(taste_interactions())
+
+    def test_everything_that_tuning_may_choose_makes_a_model(self) -> None:
+        kind = type(self.make())
+        assert kind.space
+        for name, span in kind.space.items():
+            assert span.low < span.high
+            for value in (span.low, span.high):
+                config = msgspec.convert({name: int(value) if span.whole else float(value)}, kind.Config)
+                assert getattr(config, name) == value
+            given = getattr(kind.Config(), name)
+            assert given is None or span.low <= given <= span.high
 
     def test_it_beats_its_floor(self) -> None:
         found = []

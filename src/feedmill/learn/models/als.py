@@ -6,6 +6,8 @@ items get factors whose products come close to that; each side is solved for in 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 import numpy as np
 
@@ -14,6 +16,7 @@ from feedmill.domain.errors import ConfigError
 from feedmill.domain.interactions import Interactions
 from feedmill.learn.models.batch import BatchModel, Integers, Matrix, as_binary
 from feedmill.learn.models.peers import implicit_module, one_blas_thread
+from feedmill.learn.models.space import Range
 
 
 class AlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,6 +44,12 @@ class Als(BatchModel):
 
     name = "als"
     Config = AlsConfig
+    space: ClassVar = {
+        "factors": Range(8, 256, log=True, whole=True),
+        "regularization": Range(0.001, 100, log=True),
+        "alpha": Range(0.5, 100, log=True),
+        "iterations": Range(5, 40, whole=True),
+    }
     learned = ("item_factors",)
 
     item_factors: Float32s

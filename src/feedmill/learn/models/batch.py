@@ -21,6 +21,7 @@ from scipy import sparse
 from feedmill.domain.batches import Float32s
 from feedmill.domain.errors import InvalidArgument, SnapshotError
 from feedmill.domain.interactions import Int32s, Interactions
+from feedmill.learn.models.space import Range
 from feedmill.learn.models.top import top
 from feedmill.stream.files import atomic_write, storage_errors
 
@@ -41,6 +42,8 @@ class BatchModel(ABC):
     """As on the command line."""
     Config: ClassVar[type[Any]]
     """Its settings: a frozen msgspec Struct."""
+    space: ClassVar[dict[str, Range]] = {}
+    """What tuning may choose; settings that are not named stay as they are."""
     learned: ClassVar[tuple[str, ...]] = ()
     """The attributes that `_fit` sets, arrays or sparse matrices: what is kept in the file."""
 

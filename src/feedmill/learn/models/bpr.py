@@ -5,6 +5,8 @@ Factors are learned by stochastic gradients so that what a user took to scores a
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 import numpy as np
 
@@ -13,6 +15,7 @@ from feedmill.domain.errors import ConfigError
 from feedmill.domain.interactions import Interactions
 from feedmill.learn.models.batch import BatchModel, Integers, Matrix, as_binary
 from feedmill.learn.models.peers import implicit_module, one_blas_thread
+from feedmill.learn.models.space import Range
 
 
 class BprConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,6 +43,12 @@ class Bpr(BatchModel):
 
     name = "bpr"
     Config = BprConfig
+    space: ClassVar = {
+        "factors": Range(8, 256, log=True, whole=True),
+        "learning_rate": Range(0.005, 0.2, log=True),
+        "regularization": Range(0.0001, 0.1, log=True),
+        "iterations": Range(20, 300, log=True, whole=True),
+    }
     learned = ("user_factors", "item_factors", "fold_in")
 
     user_factors: Float32s

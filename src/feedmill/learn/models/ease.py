@@ -6,6 +6,8 @@ which each item is predicted from all others (section 3.1). Memory: 8 bytes for 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 import numpy as np
 from scipy import linalg
@@ -14,6 +16,7 @@ from feedmill.domain.batches import Float32s
 from feedmill.domain.errors import ConfigError, InvalidArgument
 from feedmill.domain.interactions import Interactions
 from feedmill.learn.models.batch import BatchModel, Integers, Matrix, as_binary
+from feedmill.learn.models.space import Range
 
 
 class EaseConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,6 +37,7 @@ class Ease(BatchModel):
 
     name = "ease"
     Config = EaseConfig
+    space: ClassVar = {"regularization": Range(1, 10_000, log=True)}
     learned = ("weights", "columns")
 
     weights: Float32s

@@ -6,6 +6,8 @@ Two items are as alike as the cosine of who took to them, shrunk towards 0 where
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 import numpy as np
 from scipy import sparse
@@ -15,6 +17,7 @@ from feedmill.domain.errors import ConfigError
 from feedmill.domain.interactions import Interactions
 from feedmill.learn.models.batch import BatchModel, Integers, Matrix, as_binary
 from feedmill.learn.models.likeness import likeness
+from feedmill.learn.models.space import Range
 
 
 class ItemNeighboursConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,6 +40,7 @@ class ItemNeighbours(BatchModel):
 
     name = "item-neighbours"
     Config = ItemNeighboursConfig
+    space: ClassVar = {"neighbours": Range(10, 1_000, log=True, whole=True), "shrinkage": Range(0, 100)}
     learned = ("likeness",)
 
     likeness: Matrix

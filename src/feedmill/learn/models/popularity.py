@@ -6,6 +6,8 @@ was (Ji et al., 2020, "A re-visit of the popularity baseline in recommender syst
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 import numpy as np
 
@@ -14,6 +16,7 @@ from feedmill.domain.clock import DAY
 from feedmill.domain.errors import ConfigError
 from feedmill.domain.interactions import Interactions
 from feedmill.learn.models.batch import BatchModel, Integers, Matrix
+from feedmill.learn.models.space import Range
 
 
 class PopularityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,6 +39,7 @@ class Popularity(BatchModel):
 
     name = "popularity"
     Config = PopularityConfig
+    space: ClassVar = {"half_life_days": Range(0.25, 4_000, log=True)}
     learned = ("weights",)
 
     weights: Float32s

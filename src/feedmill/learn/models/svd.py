@@ -5,6 +5,8 @@ What was not taken to counts as 0. With the right singular vectors Q of users by
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,7 @@ from feedmill.domain.batches import Float32s
 from feedmill.domain.errors import ConfigError
 from feedmill.domain.interactions import Interactions
 from feedmill.learn.models.batch import BatchModel, Integers, Matrix, as_binary
+from feedmill.learn.models.space import Range
 
 _OVERSAMPLING, _ROUNDS = 32, 10
 """More of both come closer to the exact vectors."""
@@ -35,6 +38,7 @@ class Svd(BatchModel):
 
     name = "svd"
     Config = SvdConfig
+    space: ClassVar = {"factors": Range(4, 512, log=True, whole=True)}
     learned = ("item_factors",)
 
     item_factors: Float32s

@@ -6,6 +6,8 @@ the likeness of the nearest users who took to it.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 import numpy as np
 
@@ -14,6 +16,7 @@ from feedmill.domain.errors import ConfigError
 from feedmill.domain.interactions import Interactions
 from feedmill.learn.models.batch import BatchModel, Integers, Matrix, as_binary
 from feedmill.learn.models.likeness import likeness
+from feedmill.learn.models.space import Range
 
 
 class UserNeighboursConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,6 +39,7 @@ class UserNeighbours(BatchModel):
 
     name = "user-neighbours"
     Config = UserNeighboursConfig
+    space: ClassVar = {"neighbours": Range(10, 1_000, log=True, whole=True), "shrinkage": Range(0, 100)}
 
     def _fit(self, taken: Matrix, train: Interactions) -> None:
         """The matrix itself is the model."""

@@ -5,8 +5,9 @@ boundary.py    errors become one line and an exit code
 terminal.py    what is printed: tables, JSON, words on standard error
 opening.py     a home is opened
 stopping.py    Ctrl-C stops between two steps
-demo.py try_.py importing.py train.py replay.py inspect.py evaluate.py recommend.py serve.py status.py configuration.py
-               the commands
+
+The commands: demo.py try_.py importing.py train.py replay.py inspect.py evaluate.py tune.py recommend.py serve.py
+status.py configuration.py
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from feedmill.run.cli import (
     status,
     train,
     try_,
+    tune,
 )
 from feedmill.run.cli.boundary import Boundary
 
@@ -46,6 +48,7 @@ app.command()(train.train)
 app.command()(replay.replay)
 app.command()(inspect.inspect)
 app.command()(evaluate.evaluate)
+app.command()(tune.tune)
 app.command()(recommend.recommend)
 app.command()(serve.serve)
 app.command()(status.status)
