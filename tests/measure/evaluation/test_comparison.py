@@ -11,6 +11,7 @@ from feedmill.domain.errors import InvalidArgument
 from feedmill.domain.interactions import Interactions
 from feedmill.measure.evaluation.comparison import Evaluation, evaluate, verdict
 from feedmill.measure.evaluation.folds import InteractionFolds
+from feedmill.measure.evaluation.protocol import REPEATS
 from feedmill.measure.evaluation.temporal import LeaveLastOut, Temporal
 
 # Users 0 to 3 end with item 5, user 4 with item 0; everybody else has met items 1 and 2.
@@ -105,10 +106,12 @@ def test_the_verdict_says_whether_it_could_be_chance() -> None:
 
 
 def test_a_user_who_is_asked_for_in_several_folds_counts_once() -> None:
-    found = evaluate({"five": lambda: Says(5, 0)}, InteractionFolds(folds=3), LOG, k=2, samples=10)
+    again = LOG.take(np.append(np.arange(len(LOG)), 0))
+    found = evaluate({"five": lambda: Says(5, 0)}, InteractionFolds(folds=3), again, k=2, samples=10)
     assert found.users == 6
+    assert found.left_out[REPEATS] == 1
     assert found.splits == ["fold 1 of 3", "fold 2 of 3", "fold 3 of 3"]
-    assert found.test + sum(found.left_out.values()) == len(LOG)
+    assert found.test + sum(found.left_out.values()) == len(again)
 
 
 def test_a_model_is_shown_the_training_part_alone() -> None:

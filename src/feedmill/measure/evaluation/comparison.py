@@ -13,7 +13,7 @@ from scipy import sparse
 
 from feedmill.domain.errors import InvalidArgument
 from feedmill.domain.interactions import Int32s, Interactions
-from feedmill.measure.evaluation.protocol import EvaluationProtocol, Recommender, Split
+from feedmill.measure.evaluation.protocol import REPEATS, EvaluationProtocol, Recommender, Split
 from feedmill.measure.metrics import (
     Difference,
     Interval,
@@ -104,7 +104,6 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 class _Lists:
     """What one model answered, over all splits."""
 
-    lists: list[Int32s] = field(default_factory=list)
     values: dict[str, list[Float64s]] = field(default_factory=dict)
     coverage: list[float] = field(default_factory=list)
     gini: list[float] = field(default_factory=list)
@@ -179,7 +178,6 @@ class _Judge:
         }
         for name, value in values.items():
             to.values.setdefault(name, []).append(value)
-        to.lists.append(lists)
         # Of the items that can be recommended, by their places among these.
         place = np.cumsum(self.known) - 1
         within = np.where((lists >= 0) & self.known[lists], place[lists], -1)
@@ -266,7 +264,8 @@ def _summary(
     left_out: dict[str, int] = {}
     for split in splits:
         for rule, count in split.left_out.items():
-            left_out[rule] = left_out.get(rule, 0) + count
+            # Repeats are left out before the cut: each split has the same.
+            left_out[rule] = count if rule == REPEATS else left_out.get(rule, 0) + count
     return Evaluation(
         protocol=protocol.name,
         rule=protocol.rule,
