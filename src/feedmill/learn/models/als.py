@@ -15,7 +15,8 @@ from feedmill.domain.batches import Float32s
 from feedmill.domain.errors import ConfigError
 from feedmill.domain.interactions import Interactions
 from feedmill.learn.models.batch import BatchModel, Integers, Matrix, as_binary
-from feedmill.learn.models.peers import implicit_module, one_blas_thread
+from feedmill.learn.models.blas import one_blas_thread
+from feedmill.learn.models.peers import implicit_module
 from feedmill.learn.models.space import Range
 
 

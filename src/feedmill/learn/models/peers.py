@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 
@@ -16,12 +14,3 @@ def implicit_module(name: str) -> ModuleType:
         return import_module(f"implicit.{name}")
     except ImportError:
         raise ConfigError("als and bpr need the library implicit: pip install 'feedmill[models]'") from None
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Matrix products on one thread: `implicit` has threads of its own, and sums depend on how many there are."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, "blas"):
-        yield

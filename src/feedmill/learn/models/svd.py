@@ -15,6 +15,7 @@ from feedmill.domain.batches import Float32s
 from feedmill.domain.errors import ConfigError
 from feedmill.domain.interactions import Interactions
 from feedmill.learn.models.batch import BatchModel, Integers, Matrix, as_binary
+from feedmill.learn.models.blas import one_blas_thread
 from feedmill.learn.models.space import Range
 
 _OVERSAMPLING, _ROUNDS = 32, 10
@@ -45,7 +46,9 @@ class Svd(BatchModel):
     """float32 [items, factors], orthonormal columns"""
 
     def _fit(self, taken: Matrix, train: Interactions) -> None:
-        self.item_factors = _directions(as_binary(taken), self.config.factors, self.config.seed).astype(np.float32)
+        with one_blas_thread():
+            directions = _directions(as_binary(taken), self.config.factors, self.config.seed)
+        self.item_factors = directions.astype(np.float32)
 
     def _scores(self, history: Matrix, users: Integers | None) -> Float32s:
         scores: Float32s = (as_binary(history) @ self.item_factors) @ self.item_factors.T
