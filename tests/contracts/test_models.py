@@ -10,9 +10,18 @@ from torch import nn
 
 import feedmill.learn.models
 from feedmill.domain.slots import Segment, Slot
+from feedmill.learn.models.als import Als, AlsConfig
+from feedmill.learn.models.batch import BatchModel
+from feedmill.learn.models.bpr import Bpr, BprConfig
 from feedmill.learn.models.config import RankerConfig
+from feedmill.learn.models.ease import Ease, EaseConfig
+from feedmill.learn.models.item_neighbours import ItemNeighbours
+from feedmill.learn.models.popularity import Popularity
 from feedmill.learn.models.ranker import Ranker
+from feedmill.learn.models.svd import Svd, SvdConfig
 from feedmill.learn.models.two_tower import TwoTower
+from feedmill.learn.models.user_neighbours import UserNeighbours
+from feedmill.testing.batch_model_contract import BatchModelContract
 from feedmill.testing.model_contract import ModelContract, RetrievalModelContract
 
 
@@ -38,6 +47,62 @@ class TestTwoTower(RetrievalModelContract):
         return TwoTower()
 
 
+class TestPopularity(BatchModelContract):
+    model = Popularity
+    floor = 0.3
+
+    def make(self, seed: int = 0) -> BatchModel:
+        return Popularity()
+
+
+class TestItemNeighbours(BatchModelContract):
+    model = ItemNeighbours
+    floor = 0.58
+
+    def make(self, seed: int = 0) -> BatchModel:
+        return ItemNeighbours()
+
+
+class TestUserNeighbours(BatchModelContract):
+    model = UserNeighbours
+    floor = 0.58
+
+    def make(self, seed: int = 0) -> BatchModel:
+        return UserNeighbours()
+
+
+class TestEase(BatchModelContract):
+    model = Ease
+    floor = 0.58
+
+    def make(self, seed: int = 0) -> BatchModel:
+        return Ease(EaseConfig(regularization=20.0))
+
+
+class TestAls(BatchModelContract):
+    model = Als
+    floor = 0.58
+
+    def make(self, seed: int = 0) -> BatchModel:
+        return Als(AlsConfig(factors=8, regularization=1.0, seed=seed))
+
+
+class TestBpr(BatchModelContract):
+    model = Bpr
+    floor = 0.45
+
+    def make(self, seed: int = 0) -> BatchModel:
+        return Bpr(BprConfig(factors=8, iterations=200, seed=seed))
+
+
+class TestSvd(BatchModelContract):
+    model = Svd
+    floor = 0.58
+
+    def make(self, seed: int = 0) -> BatchModel:
+        return Svd(SvdConfig(factors=4, seed=seed))
+
+
 def test_every_model_is_held_to_a_contract() -> None:
     found = set()
     for place in pkgutil.iter_modules(feedmill.learn.models.__path__):
@@ -45,7 +110,10 @@ def test_every_model_is_held_to_a_contract() -> None:
         found |= {
             one
             for name, one in inspect.getmembers(module, inspect.isclass)
-            if issubclass(one, nn.Module) and one.__module__ == module.__name__ and not name.startswith("_")
+            if issubclass(one, nn.Module | BatchModel)
+            and not inspect.isabstract(one)
+            and one.__module__ == module.__name__
+            and not name.startswith("_")
         }
-    held = {contract.model for contract in (TestRanker, TestTwoTower)}
-    assert found == held
+    contracts = [one for one in globals().values() if inspect.isclass(one) and hasattr(one, "model")]
+    assert found == {contract.model for contract in contracts}

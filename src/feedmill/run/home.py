@@ -16,6 +16,8 @@
     processes.json   which processes there are, while it is served
     rejects/         rows that imports could not read, with the reasons
     replay/          what lets an interrupted `feedmill replay` go on
+    tune/            what `feedmill tune` has tried, and the settings that won
+    reports/         what `feedmill evaluate` and `feedmill inspect` have written
 
 Copying it while nothing runs is a backup; deleting it is an uninstall.
 """
@@ -122,6 +124,14 @@ class Home:
     @property
     def processes(self) -> Path:
         return self.path / "processes.json"
+
+    @property
+    def reports(self) -> Path:
+        """Made where it is missing. Raises StorageError."""
+        place = self.path / "reports"
+        with storage_errors(place):
+            place.mkdir(exist_ok=True)
+        return place
 
     @property
     def marker(self) -> Path:

@@ -27,6 +27,7 @@ from feedmill.run.feed import make_feed
 from feedmill.run.home import Home
 from feedmill.run.ingesting import open_entrance
 from feedmill.run.progress import Report
+from feedmill.run.trial_models import BatchLists
 from feedmill.run.trial_objectives import ObjectiveTally
 from feedmill.run.trial_ranking import Answers, PopularityLists, draw, likes
 from feedmill.run.trial_report import FeedItem, RankingComparison, TrialReport, UserFeed, verdict
@@ -168,6 +169,7 @@ class _Trial:
         half_life = max(span / RECENT_SHARE, DAY)
         self.tally = ObjectiveTally(learner, half_life)
         self.popularity = PopularityLists(learner, half_life)
+        self.models = BatchLists(learner)
         self._feed_config = feed
         self._log = log
         self._events = imported.accepted
@@ -182,6 +184,7 @@ class _Trial:
         read: deque[list[Record]] = deque()
         for step in self.learner.run(self._batches(read)):
             self.tally.add(step.examples, step.predictions, judged=False)
+            self.models.add(read[0])
             self._pass(read.popleft(), "learning the first four fifths", self.cut)
 
     def rest(self) -> list[Record]:
@@ -193,7 +196,8 @@ class _Trial:
         return records
 
     def ask_at_the_split(self, test: Sequence[Record], seed: int) -> RankingComparison | None:
-        """For each user what is liked first in the test, in one list of ten, asked before it begins."""
+        """For each user what is liked first in the test, in one list of ten, asked before it begins: of Feedmill, of
+        popularity, and of models that learn in batch from the same likes."""
         wanted: dict[str, set[str]] = {}
         for record in self._first_likes(test):
             wanted.setdefault(record.subject, set()).add(record.object)
@@ -203,6 +207,8 @@ class _Trial:
             answers.ask(users[index], test[0].timestamp, wanted[users[index]])
             self._look_up("asking at the split", len(answers.users), min(len(users), MOST_ASKED))
         known = frozenset(self._seen.events)
+        if answers.users:
+            answers.others = self.models.of(answers.users)
         return answers.compare(len(users), known.__contains__, seed)
 
     def go_on(self, test: Sequence[Record], most: int, seed: int) -> RankingComparison | None:

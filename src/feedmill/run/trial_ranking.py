@@ -12,7 +12,7 @@ from feedmill.domain.errors import InvalidArgument
 from feedmill.domain.records import Record
 from feedmill.learn.training.learner import Learner
 from feedmill.measure.evaluation.popularity import FadingCounts
-from feedmill.measure.metrics import paired_bootstrap, ranking_metrics
+from feedmill.measure.metrics import compare, hits_in_lists, paired_bootstrap
 from feedmill.measure.metrics.bootstrap import Interval
 from feedmill.run.trial_report import RankingComparison, RankingScore
 from feedmill.serve.feed import Feed
@@ -83,6 +83,8 @@ class Answers:
     users: list[str] = field(default_factory=list)
     wanted: list[set[str]] = field(default_factory=list)
     lists: dict[str, list[list[str]]] = field(default_factory=dict)
+    others: dict[str, list[list[str]]] = field(default_factory=dict)
+    """By model that learns in batch, a list for each that was asked for."""
 
     def ask(self, user_id: str, now: int, wanted: set[str]) -> None:
         """Ask all for ten items for a user, who is about to like those wanted."""
@@ -98,12 +100,12 @@ class Answers:
         if not self.users:
             return None
         hits, gains = {}, {}
-        for name, lists in self.lists.items():
-            each = [ranking_metrics(LISTS, [one], [wanted]) for one, wanted in zip(lists, self.wanted, strict=True)]
-            hits[name] = np.array([metrics.hit_rate for metrics in each])
-            gains[name] = np.array([metrics.ndcg for metrics in each])
+        for name, lists in {**self.lists, **self.others}.items():
+            each = hits_in_lists(LISTS, lists, self.wanted).by_user()
+            hits[name], gains[name] = each["hit_rate"], each["ndcg"]
         kind = max((ALL_TIME, RECENT), key=lambda name: float(gains[name].mean()))
         distinct = set(self.users)
+        compared = {FEEDMILL: gains[FEEDMILL], "popularity": gains[kind], **{name: gains[name] for name in self.others}}
         return RankingComparison(
             asked=len(self.users),
             of=of,
@@ -114,6 +116,8 @@ class Answers:
             popularity_kind=kind,
             hit_rate_difference=_difference(hits[FEEDMILL], hits[kind], self.users, seed),
             ndcg_difference=_difference(gains[FEEDMILL], gains[kind], self.users, seed),
+            others={name: RankingScore(float(hits[name].mean()), float(gains[name].mean())) for name in self.others},
+            differences=compare(compared, SAMPLES, np.random.default_rng(seed)) if self.others else [],
         )
 
 

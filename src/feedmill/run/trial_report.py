@@ -6,7 +6,8 @@ import math
 
 import msgspec
 
-from feedmill.measure.metrics import BinaryMetrics
+from feedmill.measure.evaluation.comparison import leading
+from feedmill.measure.metrics import BinaryMetrics, Difference
 from feedmill.measure.metrics.bootstrap import Interval
 
 
@@ -35,6 +36,10 @@ class RankingComparison(msgspec.Struct, frozen=True):
     hit_rate_difference: Interval | None
     """Feedmill's less popularity's, with users resampled; None where there are too few of them."""
     ndcg_difference: Interval | None
+    others: dict[str, RankingScore] = {}
+    """Models that learn in batch, where they were asked, too."""
+    differences: list[Difference] = []
+    """Every pair of all that were asked, by NDCG, corrected for how many pairs there are."""
 
 
 class ObjectiveComparison(msgspec.Struct, frozen=True):
@@ -108,6 +113,10 @@ def verdict(
         if (ours.hit_rate - theirs.hit_rate) * (ours.ndcg - theirs.ndcg) < 0:
             numbers = f"{ours.ndcg:.3f}, popularity's {theirs.ndcg:.3f}"
             sentences.append(_judgement("By NDCG it is the other way round", numbers, comparison.ndcg_difference))
+        if comparison.differences:
+            scores = {"feedmill": ours, "popularity": theirs, **comparison.others}
+            names = sorted(scores, key=lambda name: -scores[name].ndcg)
+            sentences.append(f"Of all {len(names)}, {leading(names, comparison.differences, 'NDCG@10')}")
     for name, objective in objectives.items():
         numbers = f"AUC {objective.feedmill.auc:.3f}, popularity's {objective.popularity.auc:.3f}"
         sentences.append(_judgement(f"Predicting {name}", numbers, objective.auc_difference))

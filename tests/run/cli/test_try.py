@@ -54,6 +54,21 @@ def test_where_tastes_differ_feedmill_is_ahead_of_popularity(answer: Answer, ask
     assert found["ndcg_difference"]["low"] > 0
 
 
+def test_five_models_are_compared_at_the_split_and_it_says_which_leads(answer: Answer) -> None:
+    found = answer.json["at_the_split"]
+    assert set(found["others"]) == {"item-neighbours", "user-neighbours", "svd"}
+    assert len(found["differences"]) == 10
+    # Everybody buys of one kind, so whatever knows what goes together finds it, and popularity cannot.
+    assert all(score["ndcg"] > 2 * found["popularity"]["ndcg"] for score in found["others"].values())
+    behind = [pair for pair in found["differences"] if pair["second"] == "popularity"]
+    assert len(behind) == 4
+    assert all(pair["corrected"] < 0.05 for pair in behind)
+    (sentence,) = [said for said in answer.json["verdict"] if said.startswith("Of all 5, ")]
+    assert " leads by NDCG@10; that it is ahead of " in sentence
+    assert "as_it_goes" in answer.json
+    assert answer.json["as_it_goes"]["others"] == {}
+
+
 def test_three_users_are_shown_different_items_of_the_kind_that_they_buy(answer: Answer) -> None:
     feeds = answer.json["feeds"]
     assert len({feed["user_id"] for feed in feeds}) == 3

@@ -1,0 +1,1 @@
+"""Protocols: what is learned from and what is asked for, and models compared under them."""

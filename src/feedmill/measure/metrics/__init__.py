@@ -1,25 +1,80 @@
 """How good predictions and rankings are, and how sure one can be of it."""
 
-from feedmill.measure.metrics.bootstrap import Interval, mean_interval, paired_bootstrap
+from feedmill.measure.metrics.bootstrap import Interval, mean_interval, metric_interval, paired_bootstrap
+from feedmill.measure.metrics.by_user import auc_by_user, grouped_auc
+from feedmill.measure.metrics.calibration_curve import CalibrationCurve, calibration_curve
 from feedmill.measure.metrics.classification import BinaryMetrics, auc, binary_metrics, calibration, log_loss
+from feedmill.measure.metrics.groups import exposure_by_group, head_and_tail, quality_by_group, thirds
 from feedmill.measure.metrics.progressive import ProgressiveMetrics, Window
-from feedmill.measure.metrics.ranking import RankingMetrics, hit_rate_at, mrr, ndcg_at, ranking_metrics, recall_at
+from feedmill.measure.metrics.ranking import (
+    RANKING_METRICS,
+    Hits,
+    RankingMetrics,
+    hit_rate_at,
+    hits_in_arrays,
+    hits_in_lists,
+    mrr,
+    ndcg_at,
+    ranking_metrics,
+    recall_at,
+)
+from feedmill.measure.metrics.significance import (
+    Difference,
+    compare,
+    holm,
+    randomisation_test,
+    ratio_interval,
+    user_interval,
+)
+from feedmill.measure.metrics.thresholds import Confusion, average_precision, best_threshold, confusion_at
+from feedmill.measure.metrics.values import mae, rmse
+from feedmill.measure.metrics.variety import coverage, diversity, gini, novelty, serendipity
 
 __all__ = [
+    "RANKING_METRICS",
     "BinaryMetrics",
+    "CalibrationCurve",
+    "Confusion",
+    "Difference",
+    "Hits",
     "Interval",
     "ProgressiveMetrics",
     "RankingMetrics",
     "Window",
     "auc",
+    "auc_by_user",
+    "average_precision",
+    "best_threshold",
     "binary_metrics",
     "calibration",
+    "calibration_curve",
+    "compare",
+    "confusion_at",
+    "coverage",
+    "diversity",
+    "exposure_by_group",
+    "gini",
+    "grouped_auc",
+    "head_and_tail",
     "hit_rate_at",
+    "hits_in_arrays",
+    "hits_in_lists",
+    "holm",
     "log_loss",
+    "mae",
     "mean_interval",
+    "metric_interval",
     "mrr",
     "ndcg_at",
+    "novelty",
     "paired_bootstrap",
+    "quality_by_group",
+    "randomisation_test",
     "ranking_metrics",
+    "ratio_interval",
     "recall_at",
+    "rmse",
+    "serendipity",
+    "thirds",
+    "user_interval",
 ]

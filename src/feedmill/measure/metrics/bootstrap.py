@@ -13,6 +13,7 @@ from scipy.special import stdtr, stdtrit
 
 from feedmill.domain.errors import InvalidArgument
 from feedmill.measure.metrics.classification import SortedScores, auc
+from feedmill.measure.metrics.thresholds import average_precision
 
 Metric = Callable[[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike | None], float]
 """(labels, scores, weights) -> value, as `auc`, `log_loss` and `calibration` are."""
@@ -41,7 +42,8 @@ def paired_bootstrap(
     """The interval of `metric(a) - metric(b)` on the same rows, from resampling whole groups (users) with replacement.
 
     Rows of one user depend on each other; resampling rows would make the interval too narrow (Efron and Tibshirani,
-    1993, section 8). A resample is a vector of row weights, so `auc` sorts once a model and then costs O(n) a resample.
+    1993, section 8). A resample is a vector of row weights, so `auc` and `average_precision` sort once a model and then
+    cost O(n) a resample.
     Resamples on which the metric is not defined are left out; NaN where none is left.
     """
     _check(samples, confidence)
@@ -49,20 +51,27 @@ def paired_bootstrap(
     evaluate_a = _weighted(metric, labels, scores_a, codes)
     evaluate_b = _weighted(metric, labels, scores_b, codes)
     n_groups = int(codes.max()) + 1 if len(codes) else 0
-    if n_groups < 2:
-        raise InvalidArgument(f"groups: {n_groups} different, expected at least 2 to resample from")
-    estimate = evaluate_a(np.ones(n_groups)) - evaluate_b(np.ones(n_groups))
-    differences = np.empty(samples)
-    for i in range(samples):
-        counts = np.bincount(generator.integers(n_groups, size=n_groups), minlength=n_groups).astype(np.float64)
-        differences[i] = evaluate_a(counts) - evaluate_b(counts)
-    differences = differences[~np.isnan(differences)]
-    if len(differences) == 0:
-        return Interval(estimate, math.nan, math.nan, confidence, math.nan)
-    low, high = np.quantile(differences, [(1 - confidence) / 2, (1 + confidence) / 2])
-    # One is added to each count because the observed sample is itself a draw: a p-value of 0 cannot be known.
-    tail = 1 + min(int((differences <= 0).sum()), int((differences >= 0).sum()))
-    return Interval(estimate, float(low), float(high), confidence, min(1.0, 2 * tail / (len(differences) + 1)))
+    return _interval(lambda counts: evaluate_a(counts) - evaluate_b(counts), n_groups, samples, generator, confidence)
+
+
+def metric_interval(
+    metric: Metric,
+    labels: npt.ArrayLike,  # [n]
+    scores: npt.ArrayLike,  # float [n]
+    groups: npt.ArrayLike,  # [n], any type that sorts
+    samples: int,
+    generator: np.random.Generator,
+    confidence: float = 0.95,
+) -> Interval:
+    """A metric of rows with the interval from resampling whole groups (users), as `paired_bootstrap` does.
+
+    Its p-value is that of "the truth is 0", which says little of a metric that is never below 0.
+    """
+    _check(samples, confidence)
+    codes = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
+    evaluate = _weighted(metric, labels, scores, codes)
+    n_groups = int(codes.max()) + 1 if len(codes) else 0
+    return _interval(evaluate, n_groups, samples, generator, confidence)
 
 
 def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
@@ -84,16 +93,41 @@ def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half, confidence, 2 * float(stdtr(n - 1, -statistic)))
 
 
+def _interval(
+    evaluate: Callable[[npt.NDArray[np.float64]], float],
+    n_groups: int,
+    samples: int,
+    generator: np.random.Generator,
+    confidence: float,
+) -> Interval:
+    """From what is evaluated when each group was drawn so many times."""
+    if n_groups < 2:
+        raise InvalidArgument(f"groups: {n_groups} different, expected at least 2 to resample from")
+    estimate = evaluate(np.ones(n_groups))
+    values = np.empty(samples)
+    for i in range(samples):
+        counts = np.bincount(generator.integers(n_groups, size=n_groups), minlength=n_groups).astype(np.float64)
+        values[i] = evaluate(counts)
+    values = values[~np.isnan(values)]
+    if len(values) == 0:
+        return Interval(estimate, math.nan, math.nan, confidence, math.nan)
+    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+    # One is added to each count because the observed sample is itself a draw: a p-value of 0 cannot be known.
+    tail = 1 + min(int((values <= 0).sum()), int((values >= 0).sum()))
+    return Interval(estimate, float(low), float(high), confidence, min(1.0, 2 * tail / (len(values) + 1)))
+
+
 def _weighted(
     metric: Metric, labels: npt.ArrayLike, scores: npt.ArrayLike, codes: npt.NDArray[np.intp]
 ) -> Callable[[npt.NDArray[np.float64]], float]:
     """The metric as a function of how often each group was drawn."""
     if len(codes) != len(np.asarray(labels)):
         raise InvalidArgument(f"groups: {len(codes)} rows, expected {len(np.asarray(labels))}, one group a row")
-    if metric is auc:
+    if metric is auc or metric is average_precision:
         ordered = SortedScores(labels, scores)
+        of_sorted = ordered.auc_of_sorted if metric is auc else ordered.average_precision_of_sorted
         sorted_codes = codes[ordered.order]
-        return lambda counts: ordered.auc_of_sorted(counts[sorted_codes])
+        return lambda counts: of_sorted(counts[sorted_codes])
     evaluate = partial(metric, labels, scores)
     return lambda counts: evaluate(counts[codes])
 

@@ -28,7 +28,7 @@ class SortedScores:
     """Labels in the order of their scores, so that each AUC under other weights costs O(n), without a sort."""
 
     def __init__(self, labels: npt.ArrayLike, scores: npt.ArrayLike) -> None:
-        positive, score = _columns(labels, scores)
+        positive, score = columns(labels, scores)
         self.order: npt.NDArray[np.intp] = np.argsort(score, kind="stable")
         """intp [n]: the rows by ascending score."""
         ordered = score[self.order]
@@ -36,17 +36,17 @@ class SortedScores:
         starts = np.flatnonzero(np.concatenate([np.ones(min(len(ordered), 1), bool), ordered[1:] != ordered[:-1]]))
         self._ties = starts if len(starts) < len(ordered) else None
 
-    def auc(self, weights: npt.ArrayLike | None = None) -> float:
-        """The AUC under row weights (float [n], in the rows' own order); NaN where one class has no weight."""
+    def sort(self, weights: npt.ArrayLike | None = None) -> Float64s:
+        """float64 [n]: row weights in the order of `order`; None: 1 each."""
         if weights is None:
-            return self.auc_of_sorted(np.ones(len(self.order)))
+            return np.ones(len(self.order))
         weight = np.asarray(weights, dtype=np.float64)
         if weight.shape != self.order.shape:
             raise InvalidArgument(f"weights: shape {weight.shape}, expected {self.order.shape}, one weight a row")
-        return self.auc_of_sorted(weight[self.order])
+        return weight[self.order]
 
     def auc_of_sorted(self, weights: Float64s) -> float:
-        """`auc` with the weights in the order of `order` already."""
+        """The AUC under weights in the order of `order`; NaN where one class has none."""
         positive = weights * self._positive
         negative = weights - positive
         if self._ties is not None:
@@ -58,6 +58,20 @@ class SortedScores:
             return math.nan
         return float(positive @ (below - 0.5 * negative)) / pairs
 
+    def average_precision_of_sorted(self, weights: Float64s) -> float:
+        """The area under precision over recall, under weights in the order of `order`; NaN without positives."""
+        positive = weights * self._positive
+        if self._ties is not None:
+            positive = np.add.reduceat(positive, self._ties)
+            weights = np.add.reduceat(weights, self._ties)
+        gained = positive[::-1]
+        hits, taken = np.cumsum(gained), np.cumsum(weights[::-1])
+        total = float(hits[-1]) if len(hits) else 0.0
+        if total <= 0:
+            return math.nan
+        precision = np.divide(hits, taken, out=np.zeros_like(hits), where=taken > 0)
+        return float(gained @ precision) / total
+
 
 def auc(labels: npt.ArrayLike, scores: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
     """The probability that a positive scores above a negative, ties counting one half; O(n log n).
@@ -67,7 +81,8 @@ def auc(labels: npt.ArrayLike, scores: npt.ArrayLike, weights: npt.ArrayLike | N
     >>> auc([0, 1, 1, 0], [0.1, 0.4, 0.35, 0.35])
     0.875
     """
-    return SortedScores(labels, scores).auc(weights)
+    ordered = SortedScores(labels, scores)
+    return ordered.auc_of_sorted(ordered.sort(weights))
 
 
 def log_loss(labels: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
@@ -75,7 +90,7 @@ def log_loss(labels: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.A
 
     Probabilities are kept one machine epsilon of their own type away from 0 and 1.
     """
-    positive, predicted = _columns(labels, probabilities)
+    positive, predicted = columns(labels, probabilities)
     if len(predicted) == 0:
         return math.nan
     epsilon = float(np.finfo(predicted.dtype).eps)
@@ -85,7 +100,7 @@ def log_loss(labels: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.A
 
 def calibration(labels: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
     """How many positives were predicted for each one observed: 1 is right, 2 twice too many; NaN without positives."""
-    positive, predicted = _columns(labels, probabilities)
+    positive, predicted = columns(labels, probabilities)
     observed = _mean(positive, weights)
     return _mean(predicted, weights) / observed if observed > 0 else math.nan
 
@@ -94,7 +109,7 @@ def binary_metrics(
     labels: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike | None = None
 ) -> BinaryMetrics:
     """All metrics of this file over the rows with a weight; one below 0 takes back a row that was counted before."""
-    positive, predicted = _columns(labels, probabilities)
+    positive, predicted = columns(labels, probabilities)
     weight = np.ones(len(positive)) if weights is None else np.asarray(weights, dtype=np.float64)
     used = weight != 0
     positive, predicted, weight = positive[used], predicted[used], weight[used]
@@ -108,7 +123,8 @@ def binary_metrics(
     )
 
 
-def _columns(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[npt.NDArray[np.bool_], Floats]:
+def columns(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[npt.NDArray[np.bool_], Floats]:
+    """bool [n], whether a row is positive, and float [n]; raises InvalidArgument for what cannot be compared."""
     positive = np.asarray(labels) > 0
     score = np.asarray(scores)
     if not np.issubdtype(score.dtype, np.floating):

@@ -5,8 +5,9 @@ boundary.py    errors become one line and an exit code
 terminal.py    what is printed: tables, JSON, words on standard error
 opening.py     a home is opened
 stopping.py    Ctrl-C stops between two steps
-demo.py try_.py importing.py train.py examples.py replay.py recommend.py serve.py status.py
-versions.py configuration.py    the commands
+
+The commands: demo.py try_.py importing.py train.py examples.py replay.py inspect.py evaluate.py tune.py recommend.py
+serve.py status.py versions.py configuration.py
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ import typer
 from feedmill.run.cli import (
     configuration,
     demo,
+    evaluate,
     examples,
     importing,
+    inspect,
     recommend,
     replay,
     serve,
     status,
     train,
     try_,
+    tune,
     versions,
 )
 from feedmill.run.cli.boundary import Boundary
@@ -45,6 +49,9 @@ app.add_typer(importing.app, name="import")
 app.command()(train.train)
 app.command()(examples.examples)
 app.command()(replay.replay)
+app.command()(inspect.inspect)
+app.command()(evaluate.evaluate)
+app.command()(tune.tune)
 app.command()(recommend.recommend)
 app.command()(serve.serve)
 app.command()(status.status)

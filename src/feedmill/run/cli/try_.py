@@ -33,8 +33,8 @@ def try_(
 ) -> None:
     """Learn from a file of events, and see how good the feed is.
 
-    Feedmill learns the first four fifths, by time, and is judged on the last, beside popularity; then it makes a feed
-    for three of the users.
+    Feedmill learns the first four fifths, by time, and is judged on the last, beside popularity and three models that
+    learn in batch; then it makes a feed for three of the users.
     """
     import tempfile
     from contextlib import nullcontext
@@ -149,6 +149,7 @@ def _ranking_table(report: TrialReport) -> Table:
         for who, score in (
             ("feedmill", compared.feedmill),
             (f"popularity, {compared.popularity_kind}", compared.popularity),
+            *compared.others.items(),
         ):
             table.add_row(name, who, lists, f"{compared.users:,}", number(score.hit_rate), number(score.ndcg))
             name = lists = ""

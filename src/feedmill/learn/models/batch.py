@@ -1,0 +1,229 @@
+"""What all batch models share: they learn from interactions as a whole, rank the catalogue, and are kept in one file.
+
+A model is made from its config, learns with `fit`, and answers for users by what it learned of them, or by a history
+that is given with the request. Users of whom nothing is known get the most popular items; items of which nothing was
+learned are never recommended. Among equal scores the more popular item comes first.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeAlias
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from feedmill.domain.batches import Float32s
+from feedmill.domain.errors import InvalidArgument, SnapshotError
+from feedmill.domain.interactions import Int32s, Interactions
+from feedmill.learn.models.space import Range
+from feedmill.learn.models.top import top
+from feedmill.stream.files import atomic_write, storage_errors
+
+Bools = npt.NDArray[np.bool_]
+Integers = npt.NDArray[np.integer]
+Matrix: TypeAlias = sparse.csr_matrix
+"""float32 [users, items]: what each user took to."""
+
+AT_ONCE = 8_000_000
+"""Scores that are held at a time."""
+_PART = "__"
+
+
+class BatchModel(ABC):
+    """A model that learns from all interactions at once. Subclasses say how to fit and how to score."""
+
+    name: ClassVar[str]
+    """As on the command line."""
+    Config: ClassVar[type[Any]]
+    """Its settings: a frozen msgspec Struct."""
+    space: ClassVar[dict[str, Range]] = {}
+    """What tuning may choose; settings that are not named stay as they are."""
+    learned: ClassVar[tuple[str, ...]] = ()
+    """The attributes that `_fit` sets, arrays or sparse matrices: what is kept in the file."""
+
+    def __init__(self, config: Any = None) -> None:
+        self.config = self.Config() if config is None else config
+        self._taken = Matrix((0, 0), dtype=np.float32)
+        self._counts: npt.NDArray[np.float32] = np.zeros(0, dtype=np.float32)
+
+    @abstractmethod
+    def _fit(self, taken: Matrix, train: Interactions) -> None:
+        """Learn; `taken` are the summed values of each pair of `train`. There is at least one."""
+
+    @abstractmethod
+    def _scores(
+        self,
+        history: Matrix,  # [b, items]: what the users took to
+        users: Integers | None,  # [b]: who they are, where the history is what was learned from
+    ) -> Float32s:
+        """float32 [b, items]: higher is better, 0 where nothing speaks for an item."""
+
+    @property
+    def n_users(self) -> int:
+        return int(self._taken.shape[0])
+
+    @property
+    def n_items(self) -> int:
+        return int(self._taken.shape[1])
+
+    def fit(self, train: Interactions) -> Self:
+        """Learn anew from these interactions, and forget what was learned before."""
+        self._taken = as_matrix(train)
+        self._counts = np.bincount(self._taken.indices, minlength=self.n_items).astype(np.float32)
+        if len(train):
+            self._fit(self._taken, train)
+        return self
+
+    def predict(
+        self,
+        users: npt.ArrayLike,  # integers [n]
+        items: npt.ArrayLike,  # integers [n]
+    ) -> Float32s:
+        """float32 [n]: the score of each pair; 0 where nothing is known of the user or the item."""
+        user, item = np.asarray(users, dtype=np.int64), np.asarray(items, dtype=np.int64)
+        if user.shape != item.shape or user.ndim != 1:
+            raise InvalidArgument(f"users and items: shapes {user.shape} and {item.shape}, expected [n] and [n]")
+        found = np.zeros(len(user), dtype=np.float32)
+        known = (user >= 0) & (user < self.n_users) & (item >= 0) & (item < self.n_items)
+        known[known] &= (self._counts[item[known]] > 0) & (np.diff(self._taken.indptr)[user[known]] > 0)
+        asked, row = np.unique(user[known], return_inverse=True)
+        column, places = item[known], np.flatnonzero(known)
+        for start in self._blocks(len(asked)):
+            block = asked[start : start + self._block]
+            inside = (row >= start) & (row < start + len(block))
+            scores = self._scores(self._taken[block], block)
+            found[places[inside]] = scores[row[inside] - start, column[inside]]
+        return found
+
+    def recommend(
+        self,
+        users: npt.ArrayLike,  # integers [n]
+        k: int,
+        *,
+        history: Interactions | None = None,
+        candidates: Bools | None = None,  # bool [items]
+    ) -> tuple[Int32s, Float32s]:
+        """int32 [n, k] items, best first, -1 where there are no more, and their scores, float32 [n, k].
+
+        No item that the user took to. `history` replaces what was learned of these users. Of `candidates` only those
+        that are True; None: all that somebody took to.
+        """
+        user = np.asarray(users, dtype=np.int64)
+        if k < 1:
+            raise InvalidArgument(f"k: {k}, expected at least 1")
+        items = np.full((len(user), k), -1, dtype=np.int32)
+        scores = np.zeros((len(user), k), dtype=np.float32)
+        taken = self._taken if history is None else self._checked(history)
+        allowed = self._counts > 0
+        if candidates is not None:
+            if candidates.shape != allowed.shape:
+                raise InvalidArgument(f"candidates: shape {candidates.shape}, expected {allowed.shape}, one an item")
+            allowed &= candidates
+        popular = np.argsort(-self._counts, kind="stable")
+        popular = popular[allowed[popular]]
+        if not len(popular):
+            return items, scores
+        for start in self._blocks(len(user)):
+            block = user[start : start + self._block]
+            rows = _rows(taken, block)
+            found = self._scores_of(rows, block if history is None else None)
+            found[rows.nonzero()] = -np.inf
+            best, value = top(found[:, popular], k)
+            width = best.shape[1]
+            possible = value > -np.inf
+            items[start : start + len(block), :width] = np.where(possible, popular[best], -1)
+            scores[start : start + len(block), :width] = np.where(possible, value, 0)
+        return items, scores
+
+    def save(self, path: Path) -> None:
+        """Keep the model in one file, whole or not at all. Raises StorageError."""
+        arrays: dict[str, Any] = {}
+        for name in ("_taken", "_counts", *self.learned):
+            if not hasattr(self, name):
+                continue
+            value = getattr(self, name)
+            if sparse.issparse(value):
+                value = value.tocsr()
+                parts = {"data": value.data, "indices": value.indices, "indptr": value.indptr, "shape": value.shape}
+                arrays.update({f"{name}{_PART}{part}": array for part, array in parts.items()})
+            else:
+                arrays[name] = value
+        content = io.BytesIO()
+        told = msgspec.json.encode({"model": self.name, "config": self.config})
+        np.savez_compressed(content, told=np.frombuffer(told, dtype=np.uint8), **arrays)
+        atomic_write(path, content.getvalue())
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The model that `save` kept. Raises SnapshotError for a file that is damaged or another model's."""
+        try:
+            with storage_errors(path):
+                content = path.read_bytes()
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
+                arrays = dict(file)
+            told = msgspec.json.decode(arrays.pop("told").tobytes())
+            if told["model"] != cls.name:
+                raise SnapshotError(f"{path}: a model {told['model']!r}, not {cls.name!r}; load it by its own class")
+            model = cls(msgspec.convert(told["config"], cls.Config))
+            for name in ("_taken", "_counts", *cls.learned):
+                if f"{name}{_PART}data" in arrays:
+                    data, indices, indptr, shape = (
+                        arrays[f"{name}{_PART}{part}"] for part in ("data", "indices", "indptr", "shape")
+                    )
+                    setattr(model, name, Matrix((data, indices, indptr), shape=tuple(shape)))
+                elif name in arrays:
+                    setattr(model, name, arrays[name])
+        except (ValueError, KeyError, EOFError, msgspec.MsgspecError, zipfile.BadZipFile) as error:
+            raise SnapshotError(f"{path}: no model that can be read ({error}); fit and save it again") from None
+        return model
+
+    def _scores_of(self, rows: Matrix, users: Integers | None) -> Float32s:
+        """The scores where something is known of a user, else the popularity of each item."""
+        scores = np.tile(self._counts, (rows.shape[0], 1))
+        some = np.diff(rows.indptr) > 0
+        if some.any():
+            scores[some] = self._scores(rows[some], None if users is None else users[some])
+        return scores
+
+    def _checked(self, history: Interactions) -> Matrix:
+        if history.n_items != self.n_items:
+            raise InvalidArgument(f"history: of {history.n_items} items, expected the {self.n_items} learned of")
+        return as_matrix(history)
+
+    @property
+    def _block(self) -> int:
+        return max(1, AT_ONCE // max(self.n_items, 1))
+
+    def _blocks(self, n: int) -> range:
+        return range(0, n, self._block)
+
+
+def as_matrix(interactions: Interactions) -> Matrix:
+    """float32 [users, items]: the summed values of each pair."""
+    shape = (interactions.n_users, interactions.n_items)
+    matrix = Matrix((interactions.values, (interactions.users, interactions.items)), shape=shape, dtype=np.float32)
+    matrix.sum_duplicates()
+    return matrix
+
+
+def as_binary(matrix: Matrix) -> Matrix:
+    """1 where there is anything."""
+    return Matrix((np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _rows(matrix: Matrix, users: Integers) -> Matrix:
+    """The rows of users; empty ones for those that the matrix does not have."""
+    known = (users >= 0) & (users < matrix.shape[0])
+    if known.all():
+        return matrix[users]
+    picked = Matrix(
+        (np.ones(int(known.sum()), np.float32), (np.flatnonzero(known), users[known])),
+        shape=(len(users), matrix.shape[0]),
+    )
+    return (picked @ matrix).tocsr()

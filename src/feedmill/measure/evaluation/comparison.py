@@ -1,0 +1,356 @@
+"""Models under one protocol, side by side: what each reaches, by whom and on what, and whether that could be chance."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from feedmill.domain.errors import InvalidArgument
+from feedmill.domain.interactions import Int32s, Interactions
+from feedmill.measure.evaluation.protocol import REPEATS, EvaluationProtocol, Recommender, Split
+from feedmill.measure.metrics import (
+    Difference,
+    Interval,
+    compare,
+    coverage,
+    diversity,
+    exposure_by_group,
+    gini,
+    head_and_tail,
+    hits_in_arrays,
+    novelty,
+    quality_by_group,
+    serendipity,
+    thirds,
+    user_interval,
+)
+
+Float64s = npt.NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+
+MAIN = "ndcg"
+"""The metric by which models are compared in pairs."""
+ACTIVITY = ("least active third", "middle third", "most active third")
+POPULARITY = ("head", "middle", "tail")
+
+
+class GroupResult(msgspec.Struct, frozen=True):
+    """What a model makes of one group of items."""
+
+    demand: float
+    """The group's share of what users took to in the test."""
+    exposure: float
+    """Its share of the attention that the lists give."""
+    found: float
+    """The share of what users took to of it that stood in their lists."""
+
+
+class ModelResult(msgspec.Struct, frozen=True):
+    """One model; every interval is from resampling users."""
+
+    name: str
+    metrics: dict[str, Interval]
+    """Means over users at the cut-off: ndcg, hit_rate, recall, precision, map, mrr, novelty, diversity, serendipity."""
+    coverage: float
+    """The share of the items of the training part that stands in at least one list."""
+    gini: float
+    """How unevenly places go to these items: 0 evenly, 1 all to one."""
+    by_activity: dict[str, Interval]
+    """NDCG of users by how much is known of them."""
+    by_popularity: dict[str, GroupResult]
+    """Items by how many took to them: the head holds half of all interactions, the tail the last tenth."""
+    by_creator: dict[str, GroupResult]
+    """The same of items by how many took to anything of their creator; empty where creators are not known."""
+    fit_seconds: float
+    recommend_seconds: float
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a comparison."""
+
+    protocol: str
+    rule: str
+    respects_time: bool
+    splits: list[str]
+    k: int
+    seed: int
+    samples: int
+    """Resamples of each interval and draws of each test."""
+    users: int
+    """Who were asked for."""
+    new_users: int
+    """Of them, those of whom nothing was known."""
+    items: int
+    """Of the training part; the mean over splits."""
+    train: int
+    """Interactions learned from; the mean over splits."""
+    test: int
+    """Interactions asked for, over all splits."""
+    left_out: dict[str, int]
+    """Interactions that could not be used, by the rule that left them out; over all splits."""
+    models: list[ModelResult]
+    """The best by NDCG first."""
+    differences: list[Difference]
+    """Every pair, by NDCG."""
+
+
+@dataclass(slots=True)
+class _Lists:
+    """What one model answered, over all splits."""
+
+    values: dict[str, list[Float64s]] = field(default_factory=dict)
+    coverage: list[float] = field(default_factory=list)
+    gini: list[float] = field(default_factory=list)
+    groups: dict[str, list[tuple[Float64s, Float64s, Float64s]]] = field(default_factory=dict)
+    fit_seconds: float = 0.0
+    recommend_seconds: float = 0.0
+
+
+def evaluate(
+    models: Mapping[str, Callable[[], Recommender]],
+    protocol: EvaluationProtocol,
+    interactions: Interactions,
+    *,
+    k: int = 10,
+    seed: int = 0,
+    samples: int = 2_000,
+    creators: npt.NDArray[np.integer] | None = None,  # [n_items]: ordinals; -1 where an item has none
+    progress: Progress = lambda phase, done, total: None,
+) -> Evaluation:
+    """Fit every model on every split and judge its lists of k; the same seed gives the same numbers.
+
+    A user who is asked for in several splits counts once, with the mean. Raises InvalidArgument where the interactions
+    cannot bear the protocol.
+    """
+    if not models:
+        raise InvalidArgument("models: none is named, expected at least one")
+    splits = [split for split in protocol.splits(interactions) if len(split.test)]
+    if not splits:
+        raise InvalidArgument(f"{protocol.name}: nothing is left to ask for; there are too few interactions")
+    answers = {name: _Lists() for name in models}
+    total = len(splits) * len(models)
+    for number, split in enumerate(splits):
+        judge = _Judge(split, k, creators)
+        for place, (name, make) in enumerate(models.items()):
+            progress(f"{name}, {split.name}", number * len(models) + place, total)
+            judge.add(make(), answers[name])
+    progress("comparing", total, total)
+    return _summary(protocol, splits, answers, k, seed, samples)
+
+
+class _Judge:
+    """One split, and everything that models are judged by there."""
+
+    def __init__(self, split: Split, k: int, creators: npt.NDArray[np.integer] | None) -> None:
+        self.split = split
+        self.k = k
+        train = split.train
+        self.counts = np.bincount(train.items, minlength=train.n_items)
+        self.known = self.counts > 0 if split.candidates is None else split.candidates
+        self.rows = np.searchsorted(split.users, split.test.users)
+        shape = (train.n_items, train.n_users)
+        self.met = sparse.csr_matrix((np.ones(len(train)), (train.items, train.users)), shape=shape)
+        self.obvious = self._obvious()
+        self.groupings = {"popularity": head_and_tail(self.counts)}
+        if creators is not None and (creators >= 0).any():
+            self.groupings["creator"] = _by_creator(self.counts, creators)
+
+    def add(self, model: Recommender, to: _Lists) -> None:
+        split = self.split
+        started = time.perf_counter()
+        model.fit(split.train)
+        fitted = time.perf_counter()
+        lists, _ = model.recommend(split.users, self.k, history=split.history, candidates=split.candidates)
+        to.fit_seconds += fitted - started
+        to.recommend_seconds += time.perf_counter() - fitted
+        hits = hits_in_arrays(lists, self.rows, split.test.items)
+        values = {
+            **hits.by_user(),
+            "novelty": novelty(lists, self.counts, max(1, len(np.unique(split.train.users)))),
+            "diversity": diversity(lists, self.met),
+            "serendipity": serendipity(hits.found, lists, self.obvious),
+        }
+        for name, value in values.items():
+            to.values.setdefault(name, []).append(value)
+        # Of the items that can be recommended, by their places among these.
+        place = np.cumsum(self.known) - 1
+        within = np.where((lists >= 0) & self.known[lists], place[lists], -1)
+        to.coverage.append(coverage(within, int(self.known.sum())))
+        to.gini.append(gini(within, int(self.known.sum())))
+        for name, groups in self.groupings.items():
+            to.groups.setdefault(name, []).append(self._groups(lists, groups))
+
+    def _groups(self, lists: Int32s, groups: npt.NDArray[np.int64]) -> tuple[Float64s, Float64s, Float64s]:
+        """Demand, exposure and what was found, by group."""
+        wanted = groups[self.split.test.items]
+        size = lists.max(initial=0) + 1
+        asked = self.rows * size + self.split.test.items
+        shown = (np.arange(len(lists))[:, None] * size + lists)[lists >= 0]
+        found = (self.split.test.items < size) & np.isin(asked, shown)
+        counted = wanted >= 0
+        demand = np.bincount(wanted[counted], minlength=3).astype(np.float64)
+        hits = np.bincount(wanted[counted & found], minlength=3)
+        share = np.divide(hits, demand, out=np.full(3, np.nan), where=demand > 0)
+        return demand / max(demand.sum(), 1), exposure_by_group(lists, groups, 3), share
+
+    def _obvious(self) -> Int32s:
+        """int32 [users, k]: the most popular items that each user has not met."""
+        split, counts = self.split, self.counts
+        popular = np.argsort(-counts, kind="stable").astype(np.int32)
+        popular = popular[self.known[popular]]
+        past = split.train if split.history is None else split.history
+        own = np.isin(past.users, split.users)
+        rows, items = np.searchsorted(split.users, past.users[own]), past.items[own]
+        # Nobody has met more than this many of the most popular.
+        reach = popular[: int(np.bincount(rows, minlength=1).max()) + self.k]
+        place = np.full(len(counts), -1)
+        place[reach] = np.arange(len(reach))
+        free = np.ones((len(split.users), len(reach)), dtype=bool)
+        met = place[items] >= 0
+        free[rows[met], place[items[met]]] = False
+        rank = np.cumsum(free, axis=1)
+        obvious = np.full((len(split.users), self.k), -1, dtype=np.int32)
+        row, column = np.nonzero(free & (rank <= self.k))
+        obvious[row, rank[row, column] - 1] = reach[column]
+        # What no list can hold stands where a list of popularity is shorter.
+        return np.where(obvious < 0, -2, obvious).astype(np.int32)
+
+
+def _by_creator(counts: npt.NDArray[np.int64], creators: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+    """int64 [n_items]: the group of each item's creator, -1 where it has none."""
+    has = creators >= 0
+    of_creator = np.bincount(creators[has], counts[has]).astype(np.int64)
+    groups = np.full(len(creators), -1, dtype=np.int64)
+    groups[has] = head_and_tail(of_creator)[creators[has]]
+    return groups
+
+
+def _summary(
+    protocol: EvaluationProtocol, splits: list[Split], answers: dict[str, _Lists], k: int, seed: int, samples: int
+) -> Evaluation:
+    asked = np.concatenate([split.users for split in splits])
+    users, row = np.unique(asked, return_inverse=True)
+    known = np.concatenate(list(_known(splits)))
+    amount = _mean_by(row, known.astype(np.float64))
+    activity = thirds(amount)
+    values = {
+        name: {metric: _mean_by(row, np.concatenate(parts)) for metric, parts in lists.values.items()}
+        for name, lists in answers.items()
+    }
+    generators = iter(np.random.default_rng(seed).spawn(2 * len(answers) + 1))
+    results = []
+    for name, lists in answers.items():
+        generator, of_groups = next(generators), next(generators)
+        by_activity = quality_by_group(values[name][MAIN], activity, 3, samples, of_groups)
+        results.append(
+            ModelResult(
+                name=name,
+                metrics={metric: user_interval(value, samples, generator) for metric, value in values[name].items()},
+                coverage=float(np.mean(lists.coverage)),
+                gini=float(np.mean(lists.gini)),
+                by_activity=dict(zip(ACTIVITY, by_activity, strict=True)),
+                by_popularity=_group_results(lists.groups["popularity"]),
+                by_creator=_group_results(lists.groups["creator"]) if "creator" in lists.groups else {},
+                fit_seconds=round(lists.fit_seconds, 3),
+                recommend_seconds=round(lists.recommend_seconds, 3),
+            )
+        )
+    left_out: dict[str, int] = {}
+    for split in splits:
+        for rule, count in split.left_out.items():
+            # Repeats are left out before the cut: each split has the same.
+            left_out[rule] = count if rule == REPEATS else left_out.get(rule, 0) + count
+    return Evaluation(
+        protocol=protocol.name,
+        rule=protocol.rule,
+        respects_time=protocol.respects_time,
+        splits=[split.name for split in splits],
+        k=k,
+        seed=seed,
+        samples=samples,
+        users=len(users),
+        new_users=int((amount == 0).sum()),
+        items=round(np.mean([len(np.unique(split.train.items)) for split in splits])),
+        train=round(np.mean([len(split.train) for split in splits])),
+        test=sum(len(split.test) for split in splits),
+        left_out=left_out,
+        models=sorted(results, key=lambda result: -result.metrics[MAIN].estimate),
+        differences=compare({name: value[MAIN] for name, value in values.items()}, samples, next(generators)),
+    )
+
+
+def _known(splits: list[Split]) -> Iterator[npt.NDArray[np.int64]]:
+    """How many interactions are known of each user who is asked for, split by split."""
+    for split in splits:
+        past = split.train if split.history is None else split.history
+        yield np.bincount(past.users, minlength=past.n_users)[split.users]
+
+
+def _mean_by(row: npt.NDArray[np.int64], values: Float64s) -> Float64s:
+    """The mean of the values of each user; NaN where all are."""
+    real = ~np.isnan(values)
+    counts = np.bincount(row[real], minlength=int(row.max()) + 1)
+    sums = np.bincount(row[real], values[real], minlength=len(counts))
+    means: Float64s = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+    return means
+
+
+def _group_results(parts: list[tuple[Float64s, Float64s, Float64s]]) -> dict[str, GroupResult]:
+    demand, exposure, found = (np.array(values) for values in zip(*parts, strict=True))
+    return {
+        name: GroupResult(float(demand[:, i].mean()), float(exposure[:, i].mean()), float(found[:, i].mean()))
+        for i, name in enumerate(POPULARITY)
+    }
+
+
+def summary(evaluation: Evaluation) -> str:
+    """Which model leads, and which could be as good, in a sentence or two."""
+    names = [result.name for result in evaluation.models]
+    return leading(names, evaluation.differences, f"NDCG@{evaluation.k}")
+
+
+def leading(names: Sequence[str], differences: Sequence[Difference], metric: str) -> str:
+    """The same of any models, the best first, whose pairs were compared by a metric."""
+    best, *others = names
+    behind = {pair.second for pair in differences if pair.first == best and pair.significant()}
+    beaten = [name for name in others if name in behind]
+    level = [name for name in others if name not in behind]
+    said = f"{best} leads by {metric}"
+    if not others:
+        return f"{said}: it is the only one."
+    if beaten:
+        said += f"; that it is ahead of {_listed(beaten)} is not chance"
+    return f"{said}. {_listed(level)} could be as good." if level else f"{said}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def verdict(evaluation: Evaluation) -> list[str]:
+    """Of the best model beside each other one: how far ahead it is, and whether that could be chance."""
+    best = evaluation.models[0]
+    sentences = []
+    of_best = [d for d in evaluation.differences if best.name in (d.first, d.second)]
+    pairs = len(evaluation.differences)
+    for other in evaluation.models[1:]:
+        (gap,) = [d for d in of_best if other.name in (d.first, d.second)]
+        ours, theirs = best.metrics[MAIN].estimate, other.metrics[MAIN].estimate
+        numbers = f"NDCG@{evaluation.k} {ours:.4f} and {theirs:.4f}"
+        if gap.interval.estimate == 0:
+            sentences.append(f"{best.name} and {other.name} are level ({numbers}).")
+            continue
+        chance = "not chance" if gap.significant() else "that could be chance"
+        corrected = f", corrected for {pairs} pairs" if pairs > 1 else ""
+        low, high = sorted((gap.interval.low, gap.interval.high))
+        sentences.append(
+            f"{best.name} is ahead of {other.name} ({numbers}): {chance} (the difference lies between {low:+.4f} and"
+            f" {high:+.4f} with 95 % confidence; p = {gap.corrected:.2g}{corrected})."
+        )
+    return sentences or [f"{best.name} has NDCG@{evaluation.k} {best.metrics[MAIN].estimate:.4f}; nothing to compare."]

@@ -1,0 +1,65 @@
+"""Who is served well, and who is shown: quality by groups of users, exposure by groups of items and their creators."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from feedmill.domain.errors import InvalidArgument
+from feedmill.measure.metrics.bootstrap import Interval
+from feedmill.measure.metrics.significance import user_interval
+
+Float64s = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.integer]
+
+
+def quality_by_group(
+    values: Float64s,  # [users]: a metric of each
+    groups: Integers,  # [users]: below `n_groups`
+    n_groups: int,
+    samples: int,
+    generator: np.random.Generator,
+) -> list[Interval]:
+    """The mean of each group of users, with an interval from resampling the users of the group."""
+    if len(values) != len(groups):
+        raise InvalidArgument(f"groups: {len(groups)} users, expected {len(values)}")
+    return [user_interval(values[groups == group], samples, generator) for group in range(n_groups)]
+
+
+def exposure_by_group(
+    lists: Integers,  # [users, k]: item indices, best first; -1 where a list is shorter
+    groups: Integers,  # [n_items]: below `n_groups`; -1 for items of no group
+    n_groups: int,
+) -> Float64s:
+    """float64 [n_groups]: the share of attention that each group gets; NaN where nothing is shown.
+
+    A place gets attention by 1 / log2(rank + 1), as in Singh and Joachims (2018).
+    """
+    attention = np.broadcast_to(1 / np.log2(np.arange(2, lists.shape[1] + 2)), lists.shape)
+    of = np.where(lists >= 0, groups[lists], -1)
+    counted = of >= 0
+    sums = np.bincount(of[counted], attention[counted], n_groups)
+    total = sums.sum()
+    return sums / total if total > 0 else np.full(n_groups, np.nan)
+
+
+def thirds(amounts: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """int64 [n]: 0 for the third with the least, 1 for the middle, 2 for the most; equal amounts share a group.
+
+    >>> thirds([5, 1, 9]).tolist()
+    [1, 0, 2]
+    """
+    amount = np.asarray(amounts, dtype=np.float64)
+    if not len(amount):
+        return np.zeros(0, dtype=np.int64)
+    return np.searchsorted(np.quantile(amount, [1 / 3, 2 / 3]), amount, side="left").astype(np.int64)
+
+
+def head_and_tail(counts: Integers) -> npt.NDArray[np.int64]:
+    """int64 [n_items]: 0 for the fewest items that hold half of all counts, 1 for those up to nine tenths, 2 for the
+    rest: head, middle and tail."""
+    order = np.argsort(-counts, kind="stable")
+    before = np.concatenate([[0], np.cumsum(counts[order])[:-1]]) / max(int(counts.sum()), 1)
+    groups = np.empty(len(counts), dtype=np.int64)
+    groups[order] = np.where(before < 0.5, 0, np.where(before < 0.9, 1, 2))
+    return groups
