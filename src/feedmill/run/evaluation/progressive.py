@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -146,8 +147,8 @@ def _replay(engine: Engine, frozen_from: int | None, phase: str, progress: Progr
     """The columns of a whole replay; what `progress` raises stops it, and it goes on from its last snapshot."""
     end = engine.log.end()
 
-    def start() -> Replay:
-        learner = Learner(engine.config.learning(), SlotRegistry(), learn_retrieval=False)
+    def start(folder: Path | None) -> Replay:
+        learner = Learner(engine.config.learning(), SlotRegistry(), learn_retrieval=False, folder=folder)
         return Replay(engine.log, learner, frozen_from=frozen_from)
 
     def after_step(running: Replay) -> bool:
