@@ -113,7 +113,7 @@ def test_a_setting_that_is_none_is_left_out_of_the_toml(path: Path) -> None:
             "xyz = 1",
             "unknown key xyz in {path};"
             " known here: actions, objectives, features, join, ranker, retrieval, training, feed, holdout, engagement,"
-            " serving, api, sync",
+            " serving, api, sync, guard",
         ),
         ("[actions.like]\nthreshold = 'a'", "actions.like.threshold in {path}: expected float, got str"),
         ("[actions.like]\nthreshold = nan", "actions.like.threshold in {path}: must be a finite number, not nan"),
