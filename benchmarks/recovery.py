@@ -154,7 +154,9 @@ def killed(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     done = Kills()
     with contextlib.ExitStack() as stack:
         with Engine.open(home, arguments=SETTINGS[1::2], environment={}) as engine:
-            journals = Journals(engine.home.snapshots, _number(engine.make_learner()))
+            engine.make_learner().close()
+            digest = xxhash.xxh3_64_intdigest(fresh_learner(engine).digest)
+            journals = Journals(engine.home.snapshots, digest)
         served = stack.enter_context(serving(home, *SETTINGS))
         served.wait_until_learned(120)
         load = Load(served.url, items=ITEMS)
@@ -226,7 +228,7 @@ def compare(folder: Path, home: Path, journals: Journals) -> tuple[list[str], in
     with Engine.open(home, arguments=SETTINGS[1::2], environment={}) as engine:
         trainer = engine.trainer
         progress(f"comparing {trainer.step:,} steps with a run that takes them without interruption")
-        learner, position = engine.make_learner(), 0
+        learner, position = fresh_learner(engine), 0
         for number in range(1, trainer.step + 1):
             entry = journals.entries[number]
             if entry.position != position:
@@ -284,9 +286,9 @@ def records_of(log: SqliteLog) -> Iterator[Record]:
         yield from records
 
 
-def _number(learner: Learner) -> int:
-    """What journals tell learners apart by."""
-    return xxhash.xxh3_64_intdigest(learner.digest)
+def fresh_learner(engine: Engine) -> Learner:
+    """One that has seen nothing, and shares no file with the home's."""
+    return Learner(engine.config.learning(), SlotRegistry.load(engine.home.slots))
 
 
 if __name__ == "__main__":
