@@ -101,7 +101,8 @@ def test_the_last_line_of_a_demo_is_the_whole_result_as_json(tmp_path: Path) -> 
     assert report["missed"] == 0
     assert report["seed"] == 4
     assert 8 <= report["seconds"] < 20
-    assert 0.1 < report["days"] <= report["seconds"] / 60 + 0.01
+    # A day a minute; on a busy machine its last steps are counted late.
+    assert 0.1 < report["days"] <= report["seconds"] / 60 + 0.05
     assert 50 <= report["users"] <= 80
     # Nothing is left behind.
     assert list(tmp_path.iterdir()) == []
