@@ -30,9 +30,11 @@ def pytest_configure() -> None:
     # How long an example takes depends on what else the machine does.
     hypothesis.settings.register_profile("feedmill", deadline=None)
     hypothesis.settings.load_profile("feedmill")
-    # What a shell starts in the background ignores SIGINT, which tests send to themselves and to their children.
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What a shell starts in the background ignores SIGINT, and under `nohup` SIGHUP, which tests send to themselves and
+    # to their children.
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
