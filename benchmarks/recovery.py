@@ -52,6 +52,8 @@ ITEMS, USERS, PAST = 2_000, 5_000, 50_000
 SNAPSHOT_STEPS = 40
 KILLED = ("trainer", "server", "both")
 MOMENTS = ("random", "snapshot", "delta")
+STEADY_SECONDS = 5.5
+"""A process that has lived so long is restarted at once. One that fails sooner is made to wait, longer each time."""
 SETTINGS = ("--set", f"training.snapshot_steps={SNAPSHOT_STEPS}")
 
 
@@ -62,6 +64,8 @@ class Kills:
     seconds: dict[str, list[float]] = field(default_factory=lambda: {part: [] for part in KILLED})
     moments: Counter[str] = field(default_factory=Counter)
     """Kills that found a snapshot or a delta half written are counted under that."""
+    at: dict[str, float] = field(default_factory=dict)
+    """When each process was killed last."""
 
 
 class Journals:
@@ -191,19 +195,22 @@ def kill(served: Serving, part: str, moment: str, load: Load, rng: random.Random
     """Kill at such a moment; seconds until all is well again."""
     home = Home(served.home, create=False)
     channel, deltas = FileChannel(home.deltas), home.deltas / ".part"
-    time.sleep(rng.uniform(0.2, 1.0))
+    parts: tuple[Part, ...] = ("trainer", "server")
+    hit = [one for one in parts if part in (one, "both")]
+    steady = max([done.at.get(one, 0.0) for one in hit]) + STEADY_SECONDS
+    time.sleep(max(0.0, steady - time.monotonic()) + rng.uniform(0.0, 1.0))
     if moment == "snapshot":
         until(lambda: any(home.snapshots.glob("*.part")), 10)
         time.sleep(rng.uniform(0, 0.05))
     elif moment == "delta":
         until(deltas.exists, 10)
-    parts: tuple[Part, ...] = ("trainer", "server")
-    pids = [served.pid(one) for one in parts if part in (one, "both")]
+    pids = [served.pid(one) for one in hit]
     head, feeds = channel.head(), load.feeds
     for pid in filter(None, pids):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     begun = time.monotonic()
+    done.at |= dict.fromkeys(hit, begun)
     if part != "server":
         half = "snapshot" if any(home.snapshots.glob("*.part")) else "delta" if deltas.exists() else "else"
         done.moments[half] += 1

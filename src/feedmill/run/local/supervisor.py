@@ -32,8 +32,8 @@ FAILED_AT_START = 78
 
 _BACKLOG = 2_048
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0
-_STEADY_SECONDS = 30.0
-"""A process that has lived this long is restarted without a pause."""
+_STEADY_SECONDS = 5.0
+"""A process that has lived this long is restarted without a pause: starting it again and again is no busy loop."""
 _END_SECONDS = 30.0
 """How long processes have to end when they are asked to."""
 
