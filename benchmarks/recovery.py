@@ -9,7 +9,7 @@ impressions are compared with those of a run that takes the journalled steps wit
 L6: training over one log from its beginning to its end, with a snapshot every 1,000 steps and with none but the last,
 in turns; the share of the time that snapshots add.
 
-    python benchmarks/recovery.py [--json] [--quick]
+    python benchmarks/recovery.py [--json] [--quick] [--kills N] [--records N]
 """
 
 from __future__ import annotations
@@ -96,12 +96,19 @@ class Journals:
 
 
 def main() -> None:
-    options = arguments((__doc__ or "").splitlines()[0]).parse_args()
+    parser = arguments((__doc__ or "").splitlines()[0])
+    parser.add_argument("--kills", type=int, default=200, help="200 take about twenty minutes")
+    parser.add_argument(
+        "--records", type=int, default=1_000_000, help="of the log by which the cost of snapshots is taken"
+    )
+    options = parser.parse_args()
+    if options.quick:
+        options.kills, options.records = 9, 40_000
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        found = killed(Path(folder), 9 if options.quick else 200, options.seed)
+        found = killed(Path(folder), options.kills, options.seed)
     with tempfile.TemporaryDirectory() as folder:
-        costs = snapshots_cost(Path(folder), 40_000 if options.quick else 1_000_000, 1 if options.quick else 3)
+        costs = snapshots_cost(Path(folder), options.records, 1 if options.quick else 3)
     seconds = [each for some in found["seconds"].values() for each in some]
     report(
         {
