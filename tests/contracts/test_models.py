@@ -16,6 +16,7 @@ from feedmill.learn.models.bpr import Bpr, BprConfig
 from feedmill.learn.models.config import RankerConfig
 from feedmill.learn.models.ease import Ease, EaseConfig
 from feedmill.learn.models.item_neighbours import ItemNeighbours
+from feedmill.learn.models.matrix_factorisation import MatrixFactorisation, MatrixFactorisationConfig
 from feedmill.learn.models.popularity import Popularity
 from feedmill.learn.models.ranker import Ranker
 from feedmill.learn.models.svd import Svd, SvdConfig
@@ -101,6 +102,14 @@ class TestSvd(BatchModelContract):
 
     def make(self, seed: int = 0) -> BatchModel:
         return Svd(SvdConfig(factors=4, seed=seed))
+
+
+class TestMatrixFactorisation(BatchModelContract):
+    model = MatrixFactorisation
+    floor = 0.58
+
+    def make(self, seed: int = 0) -> BatchModel:
+        return MatrixFactorisation(MatrixFactorisationConfig(factors=8, seed=seed))
 
 
 def test_every_model_is_held_to_a_contract() -> None:

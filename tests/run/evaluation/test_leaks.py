@@ -20,7 +20,12 @@ from feedmill.testing.memory_log import MemoryLog
 START = 1_700_000_000_000
 USERS, ITEMS, ROWS = 30, 25, 400
 CUT = START + 300 * MINUTE
-QUICK = {"als": "als:factors=4:iterations=3", "bpr": "bpr:factors=4:iterations=5", "svd": "svd:factors=4"}
+QUICK = {
+    "als": "als:factors=4:iterations=3",
+    "bpr": "bpr:factors=4:iterations=5",
+    "svd": "svd:factors=4",
+    "matrix-factorisation": "matrix-factorisation:factors=4:epochs=2",
+}
 CONFIG = load_config(arguments=["ranker.dimension=2", "ranker.hidden=[4]", "retrieval.dimension=2"])
 IN_TIME = [Temporal(at=CUT), UserColdStart(at=CUT, known=0), ItemColdStart(at=CUT)]
 

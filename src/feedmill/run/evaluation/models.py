@@ -12,13 +12,15 @@ from feedmill.learn.models.batch import BatchModel
 from feedmill.learn.models.bpr import Bpr
 from feedmill.learn.models.ease import Ease
 from feedmill.learn.models.item_neighbours import ItemNeighbours
+from feedmill.learn.models.matrix_factorisation import MatrixFactorisation
 from feedmill.learn.models.popularity import Popularity
 from feedmill.learn.models.svd import Svd
 from feedmill.learn.models.user_neighbours import UserNeighbours
 from feedmill.run.config_layers import suggest
 
 BATCH_MODELS: dict[str, type[BatchModel]] = {
-    model.name: model for model in (Popularity, ItemNeighbours, UserNeighbours, Ease, Als, Bpr, Svd)
+    model.name: model
+    for model in (Popularity, ItemNeighbours, UserNeighbours, Ease, Als, Bpr, Svd, MatrixFactorisation)
 }
 
 
