@@ -7,25 +7,20 @@ learned are never recommended. Among equal scores the more popular item comes fi
 
 from __future__ import annotations
 
-import io
-import zipfile
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar, Self, TypeAlias
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from feedmill.domain.batches import Float32s
-from feedmill.domain.errors import InvalidArgument, SnapshotError
+from feedmill.domain.errors import InvalidArgument
 from feedmill.domain.interactions import Int32s, Interactions
 from feedmill.domain.records import Item
-from feedmill.learn.models.space import Range
+from feedmill.learn.models.kept import KeptModel
 from feedmill.learn.models.top import top
-from feedmill.stream.files import atomic_write, storage_errors
 
 Bools = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.integer]
@@ -34,24 +29,16 @@ Matrix: TypeAlias = sparse.csr_matrix
 
 AT_ONCE = 8_000_000
 """Scores that are held at a time."""
-_PART = "."
-_PARTS = ("data", "indices", "indptr", "shape")
 
 
-class BatchModel(ABC):
+class BatchModel(KeptModel):
     """A model that learns from all interactions at once. Subclasses say how to fit and how to score."""
 
-    name: ClassVar[str]
-    """As on the command line."""
-    Config: ClassVar[type[Any]]
-    """Its settings: a frozen msgspec Struct."""
-    space: ClassVar[dict[str, Range]] = {}
-    """What tuning may choose; settings that are not named stay as they are."""
     learned: ClassVar[tuple[str, ...]] = ()
     """The attributes that `_fit` sets, arrays or sparse matrices: what is kept in the file."""
 
     def __init__(self, config: Any = None) -> None:
-        self.config = self.Config() if config is None else config
+        super().__init__(config)
         self._taken = Matrix((0, 0), dtype=np.float32)
         self._counts: npt.NDArray[np.float32] = np.zeros(0, dtype=np.float32)
 
@@ -152,58 +139,8 @@ class BatchModel(ABC):
             scores[start : start + len(block), :width] = np.where(possible, value, 0)
         return items, scores
 
-    def save(self, path: Path) -> None:
-        """Keep the model in one file, whole or not at all. Raises StorageError."""
-        atomic_write(path, self.dump())
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """The model that `save` kept. Raises SnapshotError for a file that is damaged or another model's."""
-        with storage_errors(path):
-            content = path.read_bytes()
-        return cls.parse(content, str(path))
-
-    def dump(self) -> bytes:
-        """What `save` writes."""
-        self._settle()
-        arrays: dict[str, Any] = {}
-        for name, value in self._kept().items():
-            if sparse.issparse(value):
-                value = value.tocsr()
-                parts = {"data": value.data, "indices": value.indices, "indptr": value.indptr, "shape": value.shape}
-                arrays.update({f"{name}{_PART}{part}": array for part, array in parts.items()})
-            else:
-                arrays[name] = value
-        content = io.BytesIO()
-        told = msgspec.json.encode({"model": self.name, "config": self.config})
-        np.savez_compressed(content, told=np.frombuffer(told, dtype=np.uint8), **arrays)
-        return content.getvalue()
-
-    @classmethod
-    def parse(cls, content: bytes, where: str) -> Self:
-        """The model of what `dump` gave. Raises SnapshotError, which names `where` it is from."""
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                arrays = dict(file)
-            told = msgspec.json.decode(arrays.pop("told").tobytes())
-            if told["model"] != cls.name:
-                raise SnapshotError(f"{where}: a model {told['model']!r}, not {cls.name!r}; load it by its own class")
-            model = cls(msgspec.convert(told["config"], cls.Config))
-            kept: dict[str, Any] = {}
-            for name in dict.fromkeys(key.partition(_PART)[0] for key in arrays):
-                if f"{name}{_PART}data" in arrays:
-                    data, indices, indptr, shape = (arrays[f"{name}{_PART}{part}"] for part in _PARTS)
-                    kept[name] = Matrix((data, indices, indptr), shape=tuple(shape))
-                else:
-                    kept[name] = arrays[name]
-            model._restore(kept)
-        except (ValueError, KeyError, EOFError, msgspec.MsgspecError, zipfile.BadZipFile) as error:
-            raise SnapshotError(f"{where}: no model that can be read ({error}); fit and save it again") from None
-        return model
-
     def _kept(self) -> dict[str, Any]:
-        """Arrays and sparse matrices, by name: what `_restore` makes a new model of the same config like this one
-        of."""
+        self._settle()
         return {name: getattr(self, name) for name in ("_taken", "_counts", *self.learned) if hasattr(self, name)}
 
     def _restore(self, kept: dict[str, Any]) -> None:

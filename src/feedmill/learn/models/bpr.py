@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 import msgspec
-import numpy as np
 
 from feedmill.domain.batches import Float32s
 from feedmill.domain.errors import ConfigError

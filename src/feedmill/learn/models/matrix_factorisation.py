@@ -78,6 +78,18 @@ class MatrixFactorisation(BatchModel):
         "epochs": Range(5, 60, log=True, whole=True),
     }
 
+    _table: EmbeddingTable
+    _met: npt.NDArray[np.integer]
+    """Items that may be drawn."""
+    _waiting: list[Interactions]
+    """What `_taken` does not hold yet."""
+    _steps: int
+    _rated: int
+    _sum: float
+    """Of the values of so many ratings."""
+    _map: Float32s | None
+    """From the mean of a history's item vectors to the user's; None where it is to be made."""
+
     def __init__(self, config: MatrixFactorisationConfig | None = None) -> None:
         super().__init__(config)
         self._forget()
@@ -102,10 +114,7 @@ class MatrixFactorisation(BatchModel):
 
     def _scores(self, history: Matrix, users: Integers | None) -> Float32s:
         items = self._rows(_ITEM, np.arange(self.n_items))
-        if users is None:
-            of_users = self._unlearned(as_binary(history), items)
-        else:
-            of_users = self._rows(_USER, users)
+        of_users = self._unlearned(as_binary(history), items) if users is None else self._rows(_USER, users)
         with one_blas_thread():
             scores: Float32s = of_users[:, 1:] @ items[:, 1:].T
         scores += items[:, 0] + of_users[:, :1] + np.float32(self._mean)
@@ -168,10 +177,10 @@ class MatrixFactorisation(BatchModel):
         )
         slots = Slot(_USER, "mf/user", segments), Slot(_ITEM, "mf/item", segments)
         self._table = EmbeddingTable(slots, config.seed)
-        self._met: npt.NDArray[np.integer[Any]] = np.empty(0, np.int32)
-        self._waiting: list[Interactions] = []
+        self._met = np.empty(0, np.int32)
+        self._waiting = []
         self._steps, self._rated, self._sum = 0, 0, 0.0
-        self._map: Float32s | None = None
+        self._map = None
 
     def _settle(self) -> None:
         waiting, self._waiting = self._waiting, []
