@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.ensemble import RandomForestClassifier
 
-from feedmill.domain.batches import Examples
+from feedmill.domain.batches import Examples, Features
 from feedmill.domain.errors import ConfigError, InvalidArgument
 from feedmill.learn.models.click import netted
 from feedmill.learn.models.factorisation_machine import FactorisationMachine, FactorisationMachineConfig
+from feedmill.learn.models.id_rates import IdRates
 from feedmill.learn.models.logistic_regression import LogisticRegression, LogisticRegressionConfig
+from feedmill.learn.models.random_forest import RandomForest, RandomForestConfig
 from feedmill.measure.metrics.classification import auc
 from feedmill.testing.click_model_contract import taste_examples
 
@@ -145,3 +148,39 @@ def test_what_examples_say_in_the_end_leaves_out_what_was_taken_back() -> None:
 def test_settings_that_make_no_model_are_refused_by_name(config, settings) -> None:
     with pytest.raises(ConfigError, match=next(iter(settings))):
         config(**settings)
+
+
+def test_rates_of_ids_hold_no_label_of_their_own_row_and_none_that_came_later() -> None:
+    offsets = np.array([0, 1, 2, 3, 4])
+    features = Features(np.array([7, 7, 9, 7], np.uint64), offsets, np.zeros((4, 0), np.float32))
+    labels, weights = np.array([1, 0, 1, 1], np.float32), np.ones(4, np.float32)
+    rates, learned = IdRates.learn(features, labels, weights, smoothing=1.0)
+    means = [0.5, 1.5 / 2, 1.5 / 3, 2.5 / 4]
+    expected = [means[0], (1 + means[1]) / 2, means[2], (1 + means[3]) / 3]
+    np.testing.assert_allclose(learned[:, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(learned[:, 1], np.log1p([0, 1, 0, 2]), rtol=1e-6)
+    asked = Features(np.array([7, 9, 8], np.uint64), np.array([0, 1, 2, 3]), np.zeros((3, 0), np.float32))
+    np.testing.assert_allclose(rates.columns(asked)[:, 0], [(2 + 0.75) / 4, (1 + 0.75) / 2, 0.75], rtol=1e-6)
+
+
+def test_labels_of_later_rows_change_nothing_in_the_columns_of_earlier_ones() -> None:
+    examples = taste_examples(500)
+    labels, changed = examples.labels[:, 0], examples.labels[:, 0].copy()
+    changed[300:] = 1 - changed[300:]
+    columns = [IdRates.learn(examples.features, one, np.ones(500, np.float32), 10.0)[1] for one in (labels, changed)]
+    assert columns[0][:301].tobytes() == columns[1][:301].tobytes()
+    assert columns[0][301:].tobytes() != columns[1][301:].tobytes()
+
+
+def test_a_forest_that_was_kept_as_arrays_predicts_as_scikit_learn_does() -> None:
+    generator = np.random.default_rng(0)
+    columns = generator.normal(size=(600, 5)).astype(np.float32)
+    labels = (columns[:, 0] * columns[:, 1] > 0).astype(np.float32)
+    config = RandomForestConfig(trees=10, depth=6, least_rows=5)
+    ours = RandomForest(config)
+    trees = ours._grow(columns, labels, np.ones(600, np.float32), binary=True)
+    theirs = RandomForestClassifier(
+        n_estimators=10, max_depth=6, min_samples_leaf=5, max_features="sqrt", random_state=0
+    ).fit(columns, labels > 0, sample_weight=np.ones(600))
+    asked = generator.normal(size=(200, 5)).astype(np.float32)
+    np.testing.assert_allclose(ours._answer(trees, asked), theirs.predict_proba(asked)[:, 1], atol=1e-6)

@@ -8,13 +8,14 @@ import pytest
 from feedmill.domain.clock import MINUTE
 from feedmill.domain.interactions import Interactions
 from feedmill.domain.records import Item, Record
+from feedmill.learn.models.named import BATCH_MODELS
 from feedmill.measure.evaluation.cold_start import ItemColdStart, UserColdStart
 from feedmill.measure.evaluation.protocol import EvaluationProtocol, Recommender
 from feedmill.measure.evaluation.temporal import Temporal
 from feedmill.run.config import load_config
 from feedmill.run.evaluation.engine_model import NAME, EngineModel
 from feedmill.run.evaluation.logged import Logged, read_log
-from feedmill.run.evaluation.models import BATCH_MODELS, make_model
+from feedmill.run.evaluation.models import make_model
 from feedmill.testing.memory_log import MemoryLog
 
 START = 1_700_000_000_000
@@ -45,7 +46,11 @@ def log_with_a_future(seed: int) -> tuple[MemoryLog, Logged]:
 
 
 def make(name: str, log: MemoryLog, logged: Logged) -> Recommender:
-    return EngineModel(log, logged, CONFIG) if name == NAME else make_model(QUICK.get(name, name), 0)
+    return (
+        EngineModel(log, logged, CONFIG)
+        if name == NAME
+        else make_model(QUICK.get(name, name), 0).describe(logged.bodies)
+    )
 
 
 @pytest.mark.parametrize("name", [*BATCH_MODELS, NAME])

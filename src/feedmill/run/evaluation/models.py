@@ -7,27 +7,16 @@ from typing import Any
 import msgspec
 
 from feedmill.domain.errors import ConfigError
-from feedmill.learn.models.als import Als
 from feedmill.learn.models.batch import BatchModel
-from feedmill.learn.models.bpr import Bpr
-from feedmill.learn.models.ease import Ease
-from feedmill.learn.models.item_neighbours import ItemNeighbours
-from feedmill.learn.models.matrix_factorisation import MatrixFactorisation
-from feedmill.learn.models.popularity import Popularity
-from feedmill.learn.models.svd import Svd
-from feedmill.learn.models.user_neighbours import UserNeighbours
+from feedmill.learn.models.named import BATCH_MODELS
 from feedmill.run.config_layers import suggest
-
-BATCH_MODELS: dict[str, type[BatchModel]] = {
-    model.name: model
-    for model in (Popularity, ItemNeighbours, UserNeighbours, Ease, Als, Bpr, Svd, MatrixFactorisation)
-}
 
 
 def make_model(text: str, seed: int) -> BatchModel:
     """The model that a text names: `ease`, or with settings `als:factors=32:iterations=10`.
 
-    `seed` is that of models that have one. Raises ConfigError for a name, setting or value that there is not.
+    Settings that hold several values have a `+` between them: `content:attributes=year=median+length=mean`. `seed` is
+    that of models that have one. Raises ConfigError for a name, setting or value that there is not.
     """
     name, *settings = text.split(":")
     kind = BATCH_MODELS.get(name)
@@ -40,8 +29,17 @@ def make_model(text: str, seed: int) -> BatchModel:
         key, equals, value = part.partition("=")
         if not equals or key not in fields:
             raise ConfigError(f"{text}: {part!r} is no setting of {name}; these are {', '.join(fields)}, as KEY=VALUE")
-        chosen[key] = None if value == "none" else value
+        chosen[key] = _read(value, getattr(kind.Config(), key))
     try:
         return kind(msgspec.convert(chosen, kind.Config, strict=False))
     except msgspec.ValidationError as error:
         raise ConfigError(f"{text}: {error}") from None
+
+
+def _read(text: str, default: object) -> object:
+    """A setting as what its default is: one value, several, or several by name."""
+    if isinstance(default, tuple):
+        return text.split("+")
+    if isinstance(default, dict):
+        return dict(part.partition("=")[::2] for part in text.split("+"))
+    return None if text == "none" else text
