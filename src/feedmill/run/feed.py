@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -58,17 +59,23 @@ class _TwoTower:
 
 
 def make_feed(
-    state: State, parameters: Current, config: FeedConfig, timer: Callable[[], float] = time.perf_counter
+    state: State,
+    parameters: Current,
+    config: FeedConfig,
+    timer: Callable[[], float] = time.perf_counter,
+    *,
+    fitted: Path | None = None,
 ) -> Feed:
     """A feed that sees what the state folds, at once, and goes by the parameters that there are at each call.
 
     `parameters` may give another object at any time. The state must not fold while the feed answers. `timer` gives
-    seconds.
+    seconds; `fitted` is the folder of models that `feedmill fit` has fitted.
     """
     models = Models(
         objectives=parameters().config.objectives,
         extractor=_Extractor(state, parameters),
         ranker=_Ranker(parameters),
         two_tower=_TwoTower(state, parameters),
+        fitted=fitted,
     )
     return Feed(state.catalog, state, models, config, timer)

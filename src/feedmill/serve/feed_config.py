@@ -12,6 +12,7 @@ from feedmill.serve.rerankers.spread import SpreadConfig
 from feedmill.serve.retrieval.co_visitation import CoVisitationConfig
 from feedmill.serve.retrieval.fresh import FreshConfig
 from feedmill.serve.retrieval.liked import LikedConfig
+from feedmill.serve.retrieval.model import ModelConfig
 from feedmill.serve.retrieval.two_tower import TwoTowerConfig
 from feedmill.serve.scorers.weighted import WeightedConfig
 from feedmill.serve.selectors.fresh_positions import FreshPositionsConfig
@@ -24,6 +25,7 @@ class FeedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     co_visitation: CoVisitationConfig = CoVisitationConfig()
     liked: LikedConfig = LikedConfig()
     two_tower: TwoTowerConfig = TwoTowerConfig()
+    model: ModelConfig = ModelConfig()
     trending: SourceConfig = SourceConfig()
     fresh: FreshConfig = FreshConfig()
     catalogue: StageConfig = StageConfig()
@@ -60,6 +62,7 @@ def popularity_config(config: FeedConfig) -> FeedConfig:
         co_visitation=replace(config.co_visitation, enabled=False),
         liked=replace(config.liked, enabled=False),
         two_tower=replace(config.two_tower, enabled=False),
+        model=replace(config.model, enabled=False),
         fresh=replace(config.fresh, enabled=False),
         # Whatever the personal feed makes of it: its places and its weight are what puts it above the catalogue.
         trending=SourceConfig(deadline_ms=config.trending.deadline_ms),
