@@ -14,6 +14,7 @@ from feedmill.serve.retrieval.fresh import FreshConfig
 from feedmill.serve.retrieval.liked import LikedConfig
 from feedmill.serve.retrieval.model import ModelConfig
 from feedmill.serve.retrieval.two_tower import TwoTowerConfig
+from feedmill.serve.scorers.ranker import RankerStageConfig
 from feedmill.serve.scorers.weighted import WeightedConfig
 from feedmill.serve.selectors.fresh_positions import FreshPositionsConfig
 from feedmill.serve.similar import SimilarConfig
@@ -37,7 +38,7 @@ class FeedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     hidden: StageConfig = StageConfig()
     negative_feedback: NegativeFeedbackConfig = NegativeFeedbackConfig()
     seen: SeenConfig = SeenConfig()
-    ranker: StageConfig = StageConfig()
+    ranker: RankerStageConfig = RankerStageConfig()
     weighted: WeightedConfig = WeightedConfig()
     spread: SpreadConfig = SpreadConfig()
     fresh_positions: FreshPositionsConfig = FreshPositionsConfig()
@@ -55,7 +56,6 @@ def popularity_config(config: FeedConfig) -> FeedConfig:
     Nothing about it is personal but what the filters remove: no ranker, no exploration, no other source. Its order is
     that of trending, and of the catalogue behind it.
     """
-    off = StageConfig(enabled=False)
     replace = msgspec.structs.replace
     return replace(
         config,
@@ -67,7 +67,7 @@ def popularity_config(config: FeedConfig) -> FeedConfig:
         # Whatever the personal feed makes of it: its places and its weight are what puts it above the catalogue.
         trending=SourceConfig(deadline_ms=config.trending.deadline_ms),
         catalogue=StageConfig(),
-        ranker=off,
+        ranker=replace(config.ranker, enabled=False),
         weighted=replace(config.weighted, enabled=False),
         spread=replace(config.spread, enabled=False),
         fresh_positions=replace(config.fresh_positions, enabled=False),

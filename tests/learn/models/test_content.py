@@ -12,7 +12,11 @@ from feedmill.domain.errors import InvalidArgument
 from feedmill.domain.interactions import Interactions
 from feedmill.domain.records import Item
 from feedmill.learn.models.content import Content, ContentConfig
+from feedmill.learn.models.item_neighbours import ItemNeighbours
 from feedmill.learn.models.missing import MissingValues
+from feedmill.measure.evaluation.cold_start import ItemColdStart
+from feedmill.measure.metrics import hits_in_arrays
+from feedmill.testing.batch_model_contract import taste_interactions
 
 BODIES = {
     0: Item(title="A night in Rome", tags=("travel", "city")),
@@ -136,3 +140,21 @@ def test_rows_that_lack_a_dropped_attribute_are_named() -> None:
 def test_an_attribute_that_no_row_has_is_refused_by_name() -> None:
     with pytest.raises(InvalidArgument, match="attribute 'year'"):
         MissingValues({"year": "mean"}).fit(np.array([[np.nan]]))
+
+
+def test_unseen_items_are_found_by_what_is_said_of_them_far_above_chance() -> None:
+    """The last quarter of the items has been met by nobody in the training part; a tenth of those would be found."""
+    log = taste_interactions().by_time()
+    new = log.items >= 60
+    late = Interactions.of(log.users, log.items, np.where(new, 10**6, 0) + np.arange(len(log)), n_users=120, n_items=80)
+    (split,) = ItemColdStart(at=10**6).splits(late)
+    assert split.candidates is not None
+    rates = []
+    for model in (Content(), ItemNeighbours()):
+        model.describe({item: Item(tags=(f"topic {item % 4}",)) for item in range(78)}).fit(split.train)
+        lists, _ = model.recommend(split.users, 5, history=split.history, candidates=split.candidates)
+        hits = hits_in_arrays(lists, np.searchsorted(split.users, split.test.users), split.test.items)
+        rates.append(hits.means().recall)
+    chance = 5 / split.candidates.sum()
+    assert rates[0] > 2 * chance
+    assert rates[1] == 0

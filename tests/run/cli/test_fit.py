@@ -50,3 +50,30 @@ def test_a_model_that_there_is_not_is_refused_with_those_that_there_are(feedmill
     answer = feedmill("fit", "eese", "--home", home)
     assert answer.code != 0
     assert "did you mean" in answer.stderr or "ease" in answer.stderr
+
+
+@pytest.mark.parametrize("name", ["logistic-regression", "boosted-trees:trees=20"])
+def test_a_model_of_click_through_predicts_in_place_of_the_ranker(feedmill, home: Path, name: str) -> None:
+    report = feedmill("fit", name, "--home", home, "--json").json
+    bare = name.partition(":")[0]
+    assert report["use"] == f'feed.ranker.model = "{bare}"'
+    assert report["rows"] == 3_000
+    words = ("recommend", "--home", home, "--user", "u3", "--limit", 60, "--json")
+    own, named = (feedmill(*words, *more).json for more in ((), ("--set", f"feed.ranker.model={bare}")))
+    predictions = [{item["item_id"]: item["predictions"]["click"] for item in one["items"]} for one in (own, named)]
+    assert predictions[0] != predictions[1]
+    # Of all that is shown 35 % is clicked.
+    assert sum(predictions[1].values()) / len(predictions[1]) == pytest.approx(0.35, abs=0.1)
+    assert len(set(predictions[1].values())) > 5
+
+
+def test_while_no_model_of_that_name_is_fitted_the_ranker_predicts(feedmill, home: Path) -> None:
+    words = ("recommend", "--home", home, "--user", "u3", "--at", "2023-11-15", "--json")
+    own, named = (feedmill(*words, *more).json["items"] for more in ((), ("--set", "feed.ranker.model=random-forest")))
+    assert own == named
+
+
+def test_actions_have_no_meaning_for_a_model_of_objectives(feedmill, home: Path) -> None:
+    answer = feedmill("fit", "random-forest", "--home", home, "--actions", "click")
+    assert answer.code != 0
+    assert "--actions has no meaning" in answer.stderr

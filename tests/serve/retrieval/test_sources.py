@@ -248,7 +248,7 @@ def fitted(folder: Path, *pairs: tuple[str, str]) -> None:
     """A model of who took to what, in a file; "gone" is an item that no catalog here has."""
     users, items = zip(*pairs, strict=True)
     interactions, _, item_ids = Interactions.from_ids(users, items)
-    FittedModel(ItemNeighbours().fit(interactions), item_ids, 0).save(model_file(folder, "item-neighbours"))
+    FittedModel(ItemNeighbours().fit(interactions), tuple(item_ids), 0).save(model_file(folder, "item-neighbours"))
 
 
 PAIRS = [(user, item) for user, items in {"u1": "ac", "u2": "ac", "u3": "ad", "u4": "bd"}.items() for item in items]

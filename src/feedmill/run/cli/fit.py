@@ -1,4 +1,4 @@
-"""`feedmill fit`: a model of interactions for the feed."""
+"""`feedmill fit`: a model for the feed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def fit(
 ) -> None:
     """Fit a model on the log of a home, for its feed to ask.
 
-    The feed asks it where the configuration names it: feed.model.name. A server that runs takes it up within seconds.
+    The feed asks it where the configuration names it: feed.model.name, or feed.ranker.model for those of click-through.
+    A server that runs takes it up within seconds.
     """
     from feedmill.run.cli.boundary import Interrupted
     from feedmill.run.cli.opening import open_engine
@@ -43,14 +44,12 @@ def fit(
             said(phase, done, total)
 
         found = fit_model(engine, model, actions=named, seed=seed, progress=look_up)
-        asked = engine.config.feed.model.name == found.model
+        feed = engine.config.feed
+        asked = found.model in (feed.model.name, feed.ranker.model)
     if json:
         print_json(found)
         return
     console = output()
-    console.print(
-        f"{found.model}: {found.interactions:,} interactions of {found.users:,} users with {found.items:,} items"
-        f" ({plain(found.taken, 200)}), in {found.seconds:.1f} s."
-    )
+    console.print(f"{found.model}: {found.rows:,} {plain(found.learned, 200)}, in {found.seconds:.1f} s.")
     console.print(f"In {found.written}.")
     console.print("The feed asks it." if asked else f"The feed asks it with: {plain(found.use, 200)}")
