@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from feedmill.domain.batches import Features, Float32s
-from feedmill.domain.errors import InvalidArgument
+from feedmill.domain.errors import ConfigError, InvalidArgument
 from feedmill.domain.records import Scalar
 from feedmill.learn.models.fitted import FittedRanker, model_file
+from feedmill.learn.models.named import CLICK_MODELS
 from feedmill.learn.parameters import Parameters
 from feedmill.serve.feed import Feed, Models
 from feedmill.serve.feed_config import FeedConfig
@@ -102,8 +103,12 @@ def make_feed(
 
     `parameters` may give another object at any time. The state must not fold while the feed answers. `timer` gives
     seconds; `fitted` is the folder of models that `feedmill fit` has fitted.
+
+    Raises ConfigError for a model that there is not.
     """
     ranker: Ranker = _Ranker(parameters)
+    if config.ranker.model and config.ranker.model not in CLICK_MODELS:
+        raise ConfigError(f"feed.ranker.model: no model {config.ranker.model!r}; there are {', '.join(CLICK_MODELS)}")
     if fitted is not None and config.ranker.model:
         ranker = _FittedRanker(_Ranker(parameters), parameters, model_file(fitted, config.ranker.model))
     models = Models(

@@ -77,3 +77,10 @@ def test_actions_have_no_meaning_for_a_model_of_objectives(feedmill, home: Path)
     answer = feedmill("fit", "random-forest", "--home", home, "--actions", "click")
     assert answer.code != 0
     assert "--actions has no meaning" in answer.stderr
+
+
+@pytest.mark.parametrize("setting", ["feed.model.name=boosted-trees", "feed.ranker.model=ease"])
+def test_a_model_named_where_it_has_no_use_is_refused_with_those_that_have(feedmill, home: Path, setting: str) -> None:
+    answer = feedmill("recommend", "--home", home, "--user", "u3", "--set", setting)
+    assert answer.code != 0
+    assert setting.partition("=")[0] in answer.stderr

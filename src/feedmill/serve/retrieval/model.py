@@ -10,8 +10,10 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from feedmill.domain.errors import ConfigError
 from feedmill.domain.interactions import Interactions
 from feedmill.learn.models.fitted import FittedModel, model_file
+from feedmill.learn.models.named import BATCH_MODELS
 from feedmill.serve.pipeline.candidates import Retrieved
 from feedmill.serve.pipeline.readers import Int32s, StateReader
 from feedmill.serve.pipeline.request import HydratedRequest
@@ -61,12 +63,16 @@ class ModelSource(Source):
     def __init__(
         self, catalog: Catalog, state: StateReader, models: Path | None = None, config: ModelConfig | None = None
     ) -> None:
-        """`models` is the folder of fitted models; without one there are none."""
+        """`models` is the folder of fitted models; without one there are none.
+
+        Raises ConfigError for a model that there is not.
+        """
         self._config = config or ModelConfig()
+        if self._config.name and self._config.name not in BATCH_MODELS:
+            raise ConfigError(f"feed.model.name: no model {self._config.name!r}; there are {', '.join(BATCH_MODELS)}")
         self._items = catalog.items
         self._state = state
-        named = models is not None and self._config.name
-        self._path = model_file(models, self._config.name) if models is not None and named else None
+        self._path = None if models is None or not self._config.name else model_file(models, self._config.name)
         self._staleness = Staleness(self._config.refresh_seconds)
         self._file: tuple[int, int] | None = None
         self._loaded: _Loaded | None = None
