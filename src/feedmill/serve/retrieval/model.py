@@ -98,6 +98,9 @@ class ModelSource(Source):
         fitted = None if self._loaded is None else self._loaded.fitted
         if fitted is None or file != self._file:
             fitted = FittedModel.load(self._path)
+            # What a model makes for its first answer is made here, where no request waits for it.
+            if n_items := fitted.model.n_items:
+                fitted.model.recommend([0], 1, history=Interactions.of([0], [0], n_users=1, n_items=n_items))
         to_catalog = np.fromiter(map(items.ids.find, fitted.item_ids), np.int32, len(fitted.item_ids))
         n = len(items)
         known = (to_catalog >= 0) & (to_catalog < n)
