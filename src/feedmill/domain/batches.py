@@ -84,3 +84,12 @@ class Examples:
             self.features.take(rows), self.labels[rows], self.weights[rows], self.users[rows], self.items[rows],
             self.timestamps[rows], self.sequence[rows],
         )  # fmt: skip
+
+    @staticmethod
+    def concatenate(parts: list[Examples]) -> Examples:
+        """The rows of all parts, in order; the parts share one schema and objectives, and there is at least one."""
+        columns = ("labels", "weights", "users", "items", "timestamps", "sequence")
+        return Examples(
+            Features.concatenate([part.features for part in parts]),
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in columns),
+        )

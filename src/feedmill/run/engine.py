@@ -158,7 +158,7 @@ class Engine:
         """The feed of what the trainer has learned so far. It goes on learning with the trainer."""
         if self._feed is None:
             learner = self.trainer.learner
-            self._feed = make_feed(learner.state, lambda: learner.parameters, self.config.feed)
+            self._feed = make_feed(learner.state, lambda: learner.parameters, self.config.feed, fitted=self.home.models)
             self._resources.callback(self._feed.close)
         return self._feed
 

@@ -17,7 +17,9 @@
     rejects/         rows that imports could not read, with the reasons
     replay/          what lets an interrupted `feedmill replay` go on
     tune/            what `feedmill tune` has tried, and the settings that won
-    reports/         what `feedmill evaluate` and `feedmill inspect` have written
+    models/          what `feedmill fit` has fitted
+    segments.json    the segments of users that `feedmill segments` has found
+    reports/         what `feedmill evaluate`, `feedmill inspect` and `feedmill segments` have written
 
 Copying it while nothing runs is a backup; deleting it is an uninstall.
 """
@@ -124,6 +126,15 @@ class Home:
     @property
     def processes(self) -> Path:
         return self.path / "processes.json"
+
+    @property
+    def models(self) -> Path:
+        """There is none before the first `feedmill fit`."""
+        return self.path / "models"
+
+    @property
+    def segments(self) -> Path:
+        return self.path / "segments.json"
 
     @property
     def reports(self) -> Path:

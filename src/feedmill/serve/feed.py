@@ -1,6 +1,6 @@
 """The For You feed: which stages there are, in which order, and how its answers are put into words.
 
-user, history -> co_visitation, liked, two_tower, trending, fresh -> item
+user, history -> co_visitation, liked, two_tower, model, trending, fresh -> item
      -> excluded, visibility, expired, blocked_authors, hidden, negative_feedback, seen
      -> ranker, weighted -> spread -> fresh_positions
 """
@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -43,6 +44,7 @@ from feedmill.serve.retrieval.catalogue import CatalogueBackfill
 from feedmill.serve.retrieval.co_visitation import CoVisitationSource
 from feedmill.serve.retrieval.fresh import FreshSource
 from feedmill.serve.retrieval.liked import LikedSource
+from feedmill.serve.retrieval.model import ModelSource
 from feedmill.serve.retrieval.popularity import Popularity
 from feedmill.serve.retrieval.trending import TrendingSource
 from feedmill.serve.retrieval.two_tower import TwoTowerSource
@@ -67,6 +69,8 @@ class Models:
     ranker: Ranker | None = None
     """Used together with the extractor."""
     two_tower: TwoTower | None = None
+    fitted: Path | None = None
+    """The folder of models that `feedmill fit` has fitted."""
 
 
 class Feed:
@@ -193,6 +197,8 @@ def _stages(catalog: Catalog, state: StateReader, popularity: Popularity, models
     ]
     if models.two_tower is not None:
         sources.append(TwoTowerSource(catalog, state, models.two_tower, config.two_tower))
+    if models.fitted is not None and config.model.name:
+        sources.append(ModelSource(catalog, state, models.fitted, config.model))
     sources += [TrendingSource(state, popularity, config.trending), FreshSource(catalog, state, config.fresh)]
     scorers: list[Scorer] = []
     if models.extractor is not None and models.ranker is not None:

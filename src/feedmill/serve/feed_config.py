@@ -12,7 +12,9 @@ from feedmill.serve.rerankers.spread import SpreadConfig
 from feedmill.serve.retrieval.co_visitation import CoVisitationConfig
 from feedmill.serve.retrieval.fresh import FreshConfig
 from feedmill.serve.retrieval.liked import LikedConfig
+from feedmill.serve.retrieval.model import ModelConfig
 from feedmill.serve.retrieval.two_tower import TwoTowerConfig
+from feedmill.serve.scorers.ranker import RankerStageConfig
 from feedmill.serve.scorers.weighted import WeightedConfig
 from feedmill.serve.selectors.fresh_positions import FreshPositionsConfig
 from feedmill.serve.similar import SimilarConfig
@@ -24,6 +26,7 @@ class FeedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     co_visitation: CoVisitationConfig = CoVisitationConfig()
     liked: LikedConfig = LikedConfig()
     two_tower: TwoTowerConfig = TwoTowerConfig()
+    model: ModelConfig = ModelConfig()
     trending: SourceConfig = SourceConfig()
     fresh: FreshConfig = FreshConfig()
     catalogue: StageConfig = StageConfig()
@@ -35,7 +38,7 @@ class FeedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     hidden: StageConfig = StageConfig()
     negative_feedback: NegativeFeedbackConfig = NegativeFeedbackConfig()
     seen: SeenConfig = SeenConfig()
-    ranker: StageConfig = StageConfig()
+    ranker: RankerStageConfig = RankerStageConfig()
     weighted: WeightedConfig = WeightedConfig()
     spread: SpreadConfig = SpreadConfig()
     fresh_positions: FreshPositionsConfig = FreshPositionsConfig()
@@ -53,18 +56,18 @@ def popularity_config(config: FeedConfig) -> FeedConfig:
     Nothing about it is personal but what the filters remove: no ranker, no exploration, no other source. Its order is
     that of trending, and of the catalogue behind it.
     """
-    off = StageConfig(enabled=False)
     replace = msgspec.structs.replace
     return replace(
         config,
         co_visitation=replace(config.co_visitation, enabled=False),
         liked=replace(config.liked, enabled=False),
         two_tower=replace(config.two_tower, enabled=False),
+        model=replace(config.model, enabled=False),
         fresh=replace(config.fresh, enabled=False),
         # Whatever the personal feed makes of it: its places and its weight are what puts it above the catalogue.
         trending=SourceConfig(deadline_ms=config.trending.deadline_ms),
         catalogue=StageConfig(),
-        ranker=off,
+        ranker=replace(config.ranker, enabled=False),
         weighted=replace(config.weighted, enabled=False),
         spread=replace(config.spread, enabled=False),
         fresh_positions=replace(config.fresh_positions, enabled=False),

@@ -8,19 +8,25 @@ import pytest
 from feedmill.domain.clock import MINUTE
 from feedmill.domain.interactions import Interactions
 from feedmill.domain.records import Item, Record
+from feedmill.learn.models.named import BATCH_MODELS
 from feedmill.measure.evaluation.cold_start import ItemColdStart, UserColdStart
 from feedmill.measure.evaluation.protocol import EvaluationProtocol, Recommender
 from feedmill.measure.evaluation.temporal import Temporal
 from feedmill.run.config import load_config
 from feedmill.run.evaluation.engine_model import NAME, EngineModel
 from feedmill.run.evaluation.logged import Logged, read_log
-from feedmill.run.evaluation.models import BATCH_MODELS, make_model
+from feedmill.run.evaluation.models import make_model
 from feedmill.testing.memory_log import MemoryLog
 
 START = 1_700_000_000_000
 USERS, ITEMS, ROWS = 30, 25, 400
 CUT = START + 300 * MINUTE
-QUICK = {"als": "als:factors=4:iterations=3", "bpr": "bpr:factors=4:iterations=5", "svd": "svd:factors=4"}
+QUICK = {
+    "als": "als:factors=4:iterations=3",
+    "bpr": "bpr:factors=4:iterations=5",
+    "svd": "svd:factors=4",
+    "matrix-factorisation": "matrix-factorisation:factors=4:epochs=2",
+}
 CONFIG = load_config(arguments=["ranker.dimension=2", "ranker.hidden=[4]", "retrieval.dimension=2"])
 IN_TIME = [Temporal(at=CUT), UserColdStart(at=CUT, known=0), ItemColdStart(at=CUT)]
 
@@ -40,7 +46,11 @@ def log_with_a_future(seed: int) -> tuple[MemoryLog, Logged]:
 
 
 def make(name: str, log: MemoryLog, logged: Logged) -> Recommender:
-    return EngineModel(log, logged, CONFIG) if name == NAME else make_model(QUICK.get(name, name), 0)
+    return (
+        EngineModel(log, logged, CONFIG)
+        if name == NAME
+        else make_model(QUICK.get(name, name), 0).describe(logged.bodies)
+    )
 
 
 @pytest.mark.parametrize("name", [*BATCH_MODELS, NAME])

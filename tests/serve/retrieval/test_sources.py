@@ -1,17 +1,24 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from feedmill.domain.clock import DAY, HOUR
+from feedmill.domain.errors import SnapshotError
 from feedmill.domain.ids import hash_id
+from feedmill.domain.interactions import Interactions
 from feedmill.domain.records import Item, User
+from feedmill.learn.models.fitted import FittedModel, model_file
+from feedmill.learn.models.item_neighbours import ItemNeighbours
 from feedmill.serve.pipeline.candidates import Retrieved
 from feedmill.serve.pipeline.request import HydratedRequest
 from feedmill.serve.retrieval.catalogue import CatalogueBackfill
 from feedmill.serve.retrieval.co_visitation import CoVisitationSource
 from feedmill.serve.retrieval.fresh import FreshSource
 from feedmill.serve.retrieval.liked import LikedSource
+from feedmill.serve.retrieval.model import ModelSource
 from feedmill.serve.retrieval.staleness import Staleness
 from feedmill.serve.retrieval.trending import TrendingSource
 from feedmill.serve.retrieval.two_tower import TwoTowerSource
@@ -235,3 +242,61 @@ def test_what_sources_keep_is_due_by_time_and_by_how_much_has_changed() -> None:
     assert staleness.due(NOW + 19_999, version=111, size=1_000)
     # A simulated world may turn its clock back.
     assert staleness.due(NOW, version=111, size=1_000)
+
+
+def fitted(folder: Path, *pairs: tuple[str, str]) -> None:
+    """A model of who took to what, in a file; "gone" is an item that no catalog here has."""
+    users, items = zip(*pairs, strict=True)
+    interactions, _, item_ids = Interactions.from_ids(users, items)
+    FittedModel(ItemNeighbours().fit(interactions), tuple(item_ids), 0).save(model_file(folder, "item-neighbours"))
+
+
+PAIRS = [(user, item) for user, items in {"u1": "ac", "u2": "ac", "u3": "ad", "u4": "bd"}.items() for item in items]
+
+
+def model_world(folder: Path) -> World:
+    made = world(d=Item(), c=Item(), b=Item(), a=Item(), hidden=Item(visible=False))
+    made.models = folder  # type: ignore[attr-defined]
+    made.state.act("eva", "a", 1.0)
+    return made
+
+
+def test_the_model_is_asked_by_what_the_user_liked_though_it_has_not_met_the_user(tmp_path: Path) -> None:
+    fitted(tmp_path, *PAIRS)
+    made = model_world(tmp_path)
+    source, request = made.build(ModelSource, name="item-neighbours"), made.request("eva")
+    retrieved = source.fetch(request)
+    # With a go c twice and d once; b went with d only.
+    assert names(made, retrieved) == ["c", "d"]
+    assert retrieved.scores.tolist() == pytest.approx([2 / np.sqrt(3 * 2), 1 / np.sqrt(3 * 2)])
+    assert why(made, source, request, "c", retrieved) == "goes with what you liked"
+
+
+def test_the_model_names_nothing_that_cannot_be_shown(tmp_path: Path) -> None:
+    fitted(tmp_path, *PAIRS, ("u5", "a"), ("u5", "hidden"), ("u6", "a"), ("u6", "gone"))
+    made = model_world(tmp_path)
+    assert names(made, made.build(ModelSource, name="item-neighbours").fetch(made.request("eva"))) == ["c", "d"]
+
+
+def test_the_model_has_no_part_where_nothing_is_liked_or_no_model_is_named_or_fitted(tmp_path: Path) -> None:
+    made = model_world(tmp_path)
+    assert not made.build(ModelSource, name="item-neighbours").enabled(made.request("eva"))
+    fitted(tmp_path, *PAIRS)
+    assert made.build(ModelSource, name="item-neighbours").enabled(made.request("eva"))
+    assert not made.build(ModelSource, name="item-neighbours").enabled(made.request("zoe"))
+    assert not made.build(ModelSource).enabled(made.request("eva"))
+
+
+def test_a_model_that_is_fitted_again_is_taken_up_and_a_damaged_one_is_not(tmp_path: Path) -> None:
+    fitted(tmp_path, *PAIRS)
+    made = model_world(tmp_path)
+    source, request = made.build(ModelSource, name="item-neighbours"), made.request("eva")
+    fitted(tmp_path, ("u1", "a"), ("u1", "b"))
+    source.refresh(NOW + 1_000)
+    assert names(made, source.fetch(request)) == ["c", "d"]
+    source.refresh(NOW + 11_000)
+    assert names(made, source.fetch(request)) == ["b"]
+    model_file(tmp_path, "item-neighbours").write_bytes(b"no model")
+    with pytest.raises(SnapshotError, match="feedmill fit"):
+        source.refresh(NOW + 22_000)
+    assert names(made, source.fetch(request)) == ["b"]

@@ -7,23 +7,20 @@ learned are never recommended. Among equal scores the more popular item comes fi
 
 from __future__ import annotations
 
-import io
-import zipfile
-from abc import ABC, abstractmethod
-from pathlib import Path
+from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self, TypeAlias
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from feedmill.domain.batches import Float32s
-from feedmill.domain.errors import InvalidArgument, SnapshotError
+from feedmill.domain.errors import InvalidArgument
 from feedmill.domain.interactions import Int32s, Interactions
-from feedmill.learn.models.space import Range
+from feedmill.domain.records import Item
+from feedmill.learn.models.kept import KeptModel
 from feedmill.learn.models.top import top
-from feedmill.stream.files import atomic_write, storage_errors
 
 Bools = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.integer]
@@ -32,23 +29,16 @@ Matrix: TypeAlias = sparse.csr_matrix
 
 AT_ONCE = 8_000_000
 """Scores that are held at a time."""
-_PART = "__"
 
 
-class BatchModel(ABC):
+class BatchModel(KeptModel):
     """A model that learns from all interactions at once. Subclasses say how to fit and how to score."""
 
-    name: ClassVar[str]
-    """As on the command line."""
-    Config: ClassVar[type[Any]]
-    """Its settings: a frozen msgspec Struct."""
-    space: ClassVar[dict[str, Range]] = {}
-    """What tuning may choose; settings that are not named stay as they are."""
     learned: ClassVar[tuple[str, ...]] = ()
     """The attributes that `_fit` sets, arrays or sparse matrices: what is kept in the file."""
 
     def __init__(self, config: Any = None) -> None:
-        self.config = self.Config() if config is None else config
+        super().__init__(config)
         self._taken = Matrix((0, 0), dtype=np.float32)
         self._counts: npt.NDArray[np.float32] = np.zeros(0, dtype=np.float32)
 
@@ -66,11 +56,18 @@ class BatchModel(ABC):
 
     @property
     def n_users(self) -> int:
+        self._settle()
         return int(self._taken.shape[0])
 
     @property
     def n_items(self) -> int:
+        self._settle()
         return int(self._taken.shape[1])
+
+    def describe(self, items: Mapping[int, Item]) -> Self:
+        """Tell what is known of items, by ordinal, before `fit`; models that know items by their ids have no use for
+        it."""
+        return self
 
     def fit(self, train: Interactions) -> Self:
         """Learn anew from these interactions, and forget what was learned before."""
@@ -91,7 +88,7 @@ class BatchModel(ABC):
             raise InvalidArgument(f"users and items: shapes {user.shape} and {item.shape}, expected [n] and [n]")
         found = np.zeros(len(user), dtype=np.float32)
         known = (user >= 0) & (user < self.n_users) & (item >= 0) & (item < self.n_items)
-        known[known] &= (self._counts[item[known]] > 0) & (np.diff(self._taken.indptr)[user[known]] > 0)
+        known[known] &= self._describable()[item[known]] & (np.diff(self._taken.indptr)[user[known]] > 0)
         asked, row = np.unique(user[known], return_inverse=True)
         column, places = item[known], np.flatnonzero(known)
         for start in self._blocks(len(asked)):
@@ -112,19 +109,20 @@ class BatchModel(ABC):
         """int32 [n, k] items, best first, -1 where there are no more, and their scores, float32 [n, k].
 
         No item that the user took to. `history` replaces what was learned of these users. Of `candidates` only those
-        that are True; None: all that somebody took to.
+        that are True and that the model has something to say of; None: all that somebody took to.
         """
         user = np.asarray(users, dtype=np.int64)
         if k < 1:
             raise InvalidArgument(f"k: {k}, expected at least 1")
         items = np.full((len(user), k), -1, dtype=np.int32)
         scores = np.zeros((len(user), k), dtype=np.float32)
+        self._settle()
         taken = self._taken if history is None else self._checked(history)
         allowed = self._counts > 0
         if candidates is not None:
             if candidates.shape != allowed.shape:
                 raise InvalidArgument(f"candidates: shape {candidates.shape}, expected {allowed.shape}, one an item")
-            allowed &= candidates
+            allowed = self._describable() & candidates
         popular = np.argsort(-self._counts, kind="stable")
         popular = popular[allowed[popular]]
         if not len(popular):
@@ -141,47 +139,20 @@ class BatchModel(ABC):
             scores[start : start + len(block), :width] = np.where(possible, value, 0)
         return items, scores
 
-    def save(self, path: Path) -> None:
-        """Keep the model in one file, whole or not at all. Raises StorageError."""
-        arrays: dict[str, Any] = {}
-        for name in ("_taken", "_counts", *self.learned):
-            if not hasattr(self, name):
-                continue
-            value = getattr(self, name)
-            if sparse.issparse(value):
-                value = value.tocsr()
-                parts = {"data": value.data, "indices": value.indices, "indptr": value.indptr, "shape": value.shape}
-                arrays.update({f"{name}{_PART}{part}": array for part, array in parts.items()})
-            else:
-                arrays[name] = value
-        content = io.BytesIO()
-        told = msgspec.json.encode({"model": self.name, "config": self.config})
-        np.savez_compressed(content, told=np.frombuffer(told, dtype=np.uint8), **arrays)
-        atomic_write(path, content.getvalue())
+    def _kept(self) -> dict[str, Any]:
+        self._settle()
+        return {name: getattr(self, name) for name in ("_taken", "_counts", *self.learned) if hasattr(self, name)}
 
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """The model that `save` kept. Raises SnapshotError for a file that is damaged or another model's."""
-        try:
-            with storage_errors(path):
-                content = path.read_bytes()
-            with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                arrays = dict(file)
-            told = msgspec.json.decode(arrays.pop("told").tobytes())
-            if told["model"] != cls.name:
-                raise SnapshotError(f"{path}: a model {told['model']!r}, not {cls.name!r}; load it by its own class")
-            model = cls(msgspec.convert(told["config"], cls.Config))
-            for name in ("_taken", "_counts", *cls.learned):
-                if f"{name}{_PART}data" in arrays:
-                    data, indices, indptr, shape = (
-                        arrays[f"{name}{_PART}{part}"] for part in ("data", "indices", "indptr", "shape")
-                    )
-                    setattr(model, name, Matrix((data, indices, indptr), shape=tuple(shape)))
-                elif name in arrays:
-                    setattr(model, name, arrays[name])
-        except (ValueError, KeyError, EOFError, msgspec.MsgspecError, zipfile.BadZipFile) as error:
-            raise SnapshotError(f"{path}: no model that can be read ({error}); fit and save it again") from None
-        return model
+    def _restore(self, kept: dict[str, Any]) -> None:
+        for name, value in kept.items():
+            setattr(self, name, value)
+
+    def _settle(self) -> None:
+        """Bring `_taken` and `_counts` up to date, where learning has left that for when somebody asks."""
+
+    def _describable(self) -> Bools:
+        """bool [items]: of which items there is something to say: those that somebody took to."""
+        return self._counts > 0
 
     def _scores_of(self, rows: Matrix, users: Integers | None) -> Float32s:
         """The scores where something is known of a user, else the popularity of each item."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 import msgspec
-import numpy as np
 
 from feedmill.domain.batches import Float32s
 from feedmill.domain.errors import ConfigError
 from feedmill.domain.interactions import Interactions
 from feedmill.learn.models.batch import BatchModel, Integers, Matrix, as_binary
 from feedmill.learn.models.blas import one_blas_thread
+from feedmill.learn.models.fold_in import fold_in, mean_vectors
 from feedmill.learn.models.peers import implicit_module
 from feedmill.learn.models.space import Range
 
@@ -76,19 +76,13 @@ class Bpr(BatchModel):
         self.user_factors, self.item_factors = model.user_factors, model.item_factors
         # What nobody took to has the vector that it was drawn with.
         self.item_factors[self._counts == 0] = 0
-        known = np.diff(taken.indptr) > 0
-        means = self._means(taken[known])
-        penalty = 1e-3 * np.eye(means.shape[1], dtype=np.float32)
-        solved = np.linalg.solve(means.T @ means + penalty, means.T @ self.user_factors[known])
-        self.fold_in = np.asarray(solved, dtype=np.float32)
+        self.fold_in = fold_in(taken, self.user_factors, self.item_factors)
 
     def _scores(self, history: Matrix, users: Integers | None) -> Float32s:
         vectors: Float32s = (
-            self._means(as_binary(history)) @ self.fold_in if users is None else self.user_factors[users]
+            mean_vectors(as_binary(history), self.item_factors) @ self.fold_in
+            if users is None
+            else self.user_factors[users]
         )
         scores: Float32s = vectors @ self.item_factors.T
         return scores
-
-    def _means(self, history: Matrix) -> Float32s:
-        means: Float32s = (history @ self.item_factors) / np.diff(history.indptr)[:, None]
-        return means

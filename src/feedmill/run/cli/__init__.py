@@ -6,8 +6,8 @@ terminal.py    what is printed: tables, JSON, words on standard error
 opening.py     a home is opened
 stopping.py    Ctrl-C stops between two steps
 
-The commands: demo.py try_.py importing.py train.py examples.py replay.py inspect.py evaluate.py tune.py recommend.py
-serve.py status.py versions.py configuration.py
+The commands: demo.py try_.py importing.py train.py examples.py replay.py inspect.py evaluate.py tune.py fit.py
+segments.py recommend.py serve.py status.py versions.py configuration.py
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from feedmill.run.cli import (
     demo,
     evaluate,
     examples,
+    fit,
     importing,
     inspect,
     recommend,
     replay,
+    segments,
     serve,
     status,
     train,
@@ -52,6 +54,8 @@ app.command()(replay.replay)
 app.command()(inspect.inspect)
 app.command()(evaluate.evaluate)
 app.command()(tune.tune)
+app.command()(fit.fit)
+app.command()(segments.segments)
 app.command()(recommend.recommend)
 app.command()(serve.serve)
 app.command()(status.status)

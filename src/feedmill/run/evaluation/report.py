@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from importlib import metadata
+from typing import Any
 
 import msgspec
 
@@ -21,7 +22,7 @@ from feedmill.run.evaluation.protocols import settings_of
 
 SAMPLES = 2_000
 DEFAULT_MODELS = ("popularity", "item-neighbours", "ease", "als")
-_LIBRARIES = ("feedmill", "numpy", "scipy", "implicit", "torch")
+_LIBRARIES = ("feedmill", "numpy", "scipy", "scikit-learn", "implicit", "lightgbm", "torch")
 
 
 class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +37,7 @@ class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
     """Of them, those in which a user took to an item."""
     settings: dict[str, float | int | str | None]
     """Of the protocol."""
-    model_settings: dict[str, dict[str, float | int | str | None]]
+    model_settings: dict[str, dict[str, Any]]
     evaluation: Evaluation
     summary: str
     verdict: list[str]
@@ -66,12 +67,13 @@ def run_evaluation(
     """
     started = time.perf_counter()
     makers: dict[str, Callable[[], Recommender]] = {}
-    settings: dict[str, dict[str, float | int | str | None]] = {}
+    settings: dict[str, dict[str, Any]] = {}
     for text in dict.fromkeys(models):
         if text != engine_model.NAME:
             settings[text] = msgspec.to_builtins(make_model(text, seed).config)
-            makers[text] = lambda text=text: make_model(text, seed)  # type: ignore[misc]
     logged = read_log(engine.log, engine.config, actions, progress)
+    for text in settings:
+        makers[text] = lambda text=text: make_model(text, seed).describe(logged.bodies)  # type: ignore[misc]
     interactions = logged.interactions
     if engine_model.NAME in models:
         makers[engine_model.NAME] = lambda: EngineModel(engine.log, logged, engine.config)

@@ -15,13 +15,14 @@ import xxhash
 
 from feedmill.domain.errors import ConfigError, InvalidArgument
 from feedmill.learn.models.batch import BatchModel
+from feedmill.learn.models.named import BATCH_MODELS
 from feedmill.learn.models.space import Range
 from feedmill.measure.evaluation.comparison import Evaluation, evaluate, verdict
 from feedmill.measure.evaluation.protocol import EvaluationProtocol, Split
 from feedmill.measure.metrics import hits_in_arrays
 from feedmill.run.engine import Engine
 from feedmill.run.evaluation.logged import Progress, read_log
-from feedmill.run.evaluation.models import BATCH_MODELS, make_model
+from feedmill.run.evaluation.models import make_model
 from feedmill.run.evaluation.protocols import settings_of
 from feedmill.stream.files import atomic_write, storage_errors
 
@@ -41,7 +42,7 @@ class TuningReport(msgspec.Struct, frozen=True, kw_only=True):
     """That were made, those of earlier runs among them."""
     failed: int
     """Of them, those whose settings the model refused."""
-    config: dict[str, float | int | str | None]
+    config: dict[str, Any]
     """The settings that won on the validation part."""
     validation: float
     """Their NDCG there."""
@@ -78,7 +79,8 @@ def tune(
     kind = type(make_model(name, seed))
     if name not in BATCH_MODELS:
         raise ConfigError(f"{name}: name the model alone, as {kind.name}; its settings are what is looked for")
-    interactions = read_log(engine.log, engine.config, actions, progress).interactions
+    logged = read_log(engine.log, engine.config, actions, progress)
+    interactions = logged.interactions
     outer = _only(protocol, list(protocol.splits(interactions)))
     again: Any = protocol
     inside: EvaluationProtocol = msgspec.structs.replace(again, at=None) if hasattr(again, "at") else protocol
@@ -93,8 +95,14 @@ def tune(
     fields = {field: getattr(kind.Config(), field) for field in kind.space}
     study.enqueue_trial({field: value for field, value in fields.items() if value is not None}, skip_if_exists=True)
 
+    def make(given: dict[str, Any]) -> BatchModel:
+        return _make(kind, given, seed).describe(logged.bodies)
+
+    def quality(given: dict[str, Any]) -> float:
+        return _quality(make(given), inner, k)
+
     def objective(trial: optuna.Trial) -> float:
-        return _quality(_make(kind, {f: _suggest(trial, f, span) for f, span in kind.space.items()}, seed), inner, k)
+        return quality({f: _suggest(trial, f, span) for f, span in kind.space.items()})
 
     while (done := sum(trial.state.is_finished() for trial in study.trials)) < trials:
         progress(f"tuning {name}", done, trials)
@@ -104,9 +112,9 @@ def tune(
         raise InvalidArgument(
             f"{name}: refused all of its settings on this log; see `feedmill evaluate --models {name}`"
         )
-    config = msgspec.to_builtins(_make(kind, study.best_params, seed).config)
+    config = msgspec.to_builtins(make(study.best_params).config)
     compared = evaluate(
-        {DEFAULT: lambda: make_model(name, seed), TUNED: lambda: _make(kind, study.best_params, seed)},
+        {DEFAULT: lambda: make({}), TUNED: lambda: make(study.best_params)},
         protocol, interactions, k=k, seed=seed, progress=progress,
     )  # fmt: skip
     path = place / f"{name}.toml"
@@ -122,7 +130,7 @@ def tune(
         failed=done - len(complete),
         config=config,
         validation=float(study.best_value),
-        validation_default=_quality(make_model(name, seed), inner, k),
+        validation_default=quality({}),
         evaluation=compared,
         verdict=verdict(compared),
         use=":".join([name, *(f"{key}={value}" for key, value in study.best_params.items())]),

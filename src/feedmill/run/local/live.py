@@ -299,7 +299,7 @@ class Live:
 
     def _open_pages(self) -> None:
         state = self._folded.state
-        self._feed = make_feed(state, lambda: self._follower.parameters, self.config.feed)
+        self._feed = make_feed(state, lambda: self._follower.parameters, self.config.feed, fitted=self.home.models)
         popular = Feed(
             state.catalog, state, Models(objectives=self.config.objectives), popularity_config(self.config.feed)
         )

@@ -16,6 +16,14 @@ from feedmill.serve.pipeline.request import HydratedRequest
 from feedmill.serve.pipeline.stages import Scorer, StageConfig
 
 
+class RankerStageConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which model predicts."""
+
+    model: str = ""
+    """The name of a model of click-through that `feedmill fit` has fitted; empty: the ranker that learns online. While
+    there is no file of it that one predicts, too."""
+
+
 class RankerScorer(Scorer):
     """Extracts features and predicts every objective; keeps the features, which are logged with the impression."""
 
@@ -26,16 +34,16 @@ class RankerScorer(Scorer):
         extractor: Extractor,
         ranker: Ranker,
         objectives: Mapping[str, Objective],
-        config: StageConfig | None = None,
+        config: RankerStageConfig | None = None,
     ) -> None:
         """`objectives` are in the order of the ranker's columns."""
-        self._config = config or StageConfig()
+        self._config = config or RankerStageConfig()
         self._extractor = extractor
         self._ranker = ranker
         self._objectives = tuple(objectives)
 
     @property
-    def config(self) -> StageConfig:
+    def config(self) -> RankerStageConfig:
         return self._config
 
     def score(self, request: HydratedRequest, candidates: Candidates) -> Candidates:
