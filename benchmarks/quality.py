@@ -2,8 +2,9 @@
 
 Models rank the whole catalogue of the training part. Quality is NDCG and hit rate at 10, with 95 % intervals from
 resampling users, and so is the difference, user by user. Models that draw random numbers are fitted under five seeds,
-and a user counts with the mean; the others are fitted three times; seconds are medians over fits. Users of whom the training part says
-nothing get what is popular from every model of ours; peers, which have no answer for them, are given the same lists.
+and a user counts with the mean; the others are fitted three times; seconds are medians over fits. Users of whom the
+training part says nothing get what is popular from every model of ours; peers, which have no answer for them, are
+given the same lists.
 
 Each peer runs in an environment of its own, made from `benchmarks/peers/NAME.txt` at the first run and kept; one that
 cannot be had is named with the reason.
