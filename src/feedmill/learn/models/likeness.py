@@ -22,33 +22,47 @@ def likeness(
     `itself` says whether row i may be its own neighbour i. Of equally near ones the first are kept. Time: that of the
     sparse product; memory: `AT_ONCE` numbers beside the result.
     """
-    lengths, other_lengths = (np.sqrt(np.diff(matrix.indptr)) for matrix in (rows, others))
+    lengths, other_lengths = (
+        np.sqrt(np.diff(matrix.indptr), dtype=np.float32).clip(min=1) for matrix in (rows, others)
+    )
     at_once = max(1, AT_ONCE // max(others.shape[0], 1))
+    columns = others.T.tocsr()
     parts = []
     for start in range(0, rows.shape[0], at_once):
-        common = (rows[start : start + at_once] @ others.T).tocsr().astype(np.float64)
-        length = np.repeat(lengths[start : start + at_once], np.diff(common.indptr))
-        together = common.data
-        common.data = together / (length * other_lengths[common.indices]) * (together / (together + shrinkage))
-        if not itself:
-            row = np.repeat(np.arange(start, start + common.shape[0]), np.diff(common.indptr))
-            common.data[row == common.indices] = 0
-        common.eliminate_zeros()
-        parts.append(_nearest(common, neighbours))
-    return sparse.csr_matrix(sparse.vstack(parts)).astype(np.float32)
+        common = rows[start : start + at_once] @ columns
+        together, found = common.data, other_lengths[common.indices]
+        found *= np.repeat(lengths[start : start + at_once], np.diff(common.indptr))
+        np.divide(together, found, out=found)
+        if shrinkage:
+            found *= together / (together + np.float32(shrinkage))
+        common.data = found
+        parts.append(_nearest(common, neighbours, None if itself else start))
+    return sparse.csr_matrix(sparse.vstack(parts))
 
 
-def _nearest(matrix: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
-    """The highest values of each row, those of the same value by column; O(n) a row."""
-    matrix.sort_indices()
-    kept = np.ones(matrix.nnz, dtype=bool)
-    for row in np.flatnonzero(np.diff(matrix.indptr) > count):
-        start, end = matrix.indptr[row], matrix.indptr[row + 1]
-        values = matrix.data[start:end]
-        least = np.partition(values, len(values) - count)[len(values) - count]
-        above = values > least
-        ties = np.flatnonzero(values == least)[: count - int(above.sum())]
-        above[ties] = True
-        kept[start:end] = above
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))[kept]
-    return sparse.csr_matrix((matrix.data[kept], (rows, matrix.indices[kept])), shape=matrix.shape)
+def _nearest(matrix: sparse.csr_matrix, count: int, itself: int | None) -> sparse.csr_matrix:
+    """The highest values of each row, those of the same value by column; O(n) a row.
+
+    `itself`: the column that is no neighbour of the first row; of the second the next one is none, and so on.
+    """
+    kept, lengths = [], np.zeros(matrix.shape[0], dtype=np.int64)
+    bounds = matrix.indptr.tolist()
+    for row in range(matrix.shape[0]):
+        places = np.arange(bounds[row], bounds[row + 1])
+        values = matrix.data[bounds[row] : bounds[row + 1]]
+        if itself is not None:
+            others = matrix.indices[places] != row + itself
+            places, values = places[others], values[others]
+        if len(places) > count:
+            least = np.partition(values, len(values) - count)[len(values) - count]
+            ties = places[values == least]
+            places = places[values > least]
+            ties = ties[np.argsort(matrix.indices[ties])[: count - len(places)]]
+            places = np.concatenate([places, ties])
+        lengths[row] = len(places)
+        kept.append(places)
+    chosen = np.concatenate(kept) if kept else np.zeros(0, dtype=np.int64)
+    bounds = np.concatenate([[0], np.cumsum(lengths)])
+    nearest = sparse.csr_matrix((matrix.data[chosen], matrix.indices[chosen], bounds), shape=matrix.shape)
+    nearest.sort_indices()
+    return nearest
