@@ -403,6 +403,7 @@ def draw(context: dict[str, Any], path: Path) -> None:
 
     matplotlib.use("svg")
     from matplotlib import pyplot
+    from matplotlib.ticker import NullLocator
 
     pyplot.rcParams.update(
         {
@@ -433,8 +434,15 @@ def draw(context: dict[str, Any], path: Path) -> None:
     places[2].set_title("Worlds: never learned anew", loc="left", fontweight="bold")
     for place in places:
         place.axhline(0, color="#9aa1a9", linewidth=0.8)
+        # What is far below would leave no room for what is near.
+        place.set_yscale("symlog", linthresh=3.5, linscale=2)
+        ticks = [
+            tick for tick in (-20, -10, -3, -2, -1, 0, 1, 2, 3) if place.get_ylim()[0] <= tick <= place.get_ylim()[1]
+        ]
+        place.set_yticks(ticks, [f"{tick:+d}" if tick else "0" for tick in ticks])
+        place.yaxis.set_minor_locator(NullLocator())
     places[0].set_ylabel("AUC above the online ranker's, points")
-    places[1].legend(frameon=False)
+    figure.legend(*places[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(colours), frameon=False)
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})

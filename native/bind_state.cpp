@@ -27,16 +27,16 @@ using Array = nb::ndarray<nb::numpy, T>;
 using SlotTuple = std::tuple<std::string, uint32_t, std::vector<uint32_t>>;
 using FeatureArrays = std::tuple<Array<uint64_t>, Array<int64_t>, Array<float>>;
 
-template <typename T>
-Array<T> give(std::vector<T>&& values, std::vector<size_t> shape) {
-  auto owned = std::make_unique<std::vector<T>>(std::move(values));
+template <typename T, typename A>
+Array<T> give(std::vector<T, A>&& values, std::vector<size_t> shape) {
+  auto owned = std::make_unique<std::vector<T, A>>(std::move(values));
   auto* kept = owned.get();
-  nb::capsule owner(owned.release(), [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+  nb::capsule owner(owned.release(), [](void* p) noexcept { delete static_cast<std::vector<T, A>*>(p); });
   return Array<T>(kept->data(), shape.size(), shape.data(), owner);
 }
 
-template <typename T>
-Array<T> give(std::vector<T>&& values) {
+template <typename T, typename A>
+Array<T> give(std::vector<T, A>&& values) {
   const size_t n = values.size();
   return give(std::move(values), {n});
 }
@@ -127,7 +127,7 @@ void check_config(const FoldConfig& config) {
   }
 }
 
-using CounterColumns = std::tuple<std::vector<uint64_t>, std::vector<int64_t>, std::vector<float>>;
+using CounterColumns = std::tuple<HugeVector<uint64_t>, HugeVector<int64_t>, HugeVector<float>>;
 
 CounterColumns copy_of(const Counters& counters) { return {counters.keys(), counters.times(), counters.states()}; }
 
@@ -137,10 +137,11 @@ nb::tuple give(CounterColumns&& columns, size_t stride) {
   return nb::make_tuple(give(std::move(keys)), give(std::move(times)), give(std::move(states), {n, stride}));
 }
 
-void load(Counters& counters, const Column<uint64_t>& keys, const Column<int64_t>& times, const Matrix<float>& states) {
+Counters made_of(const Counters& like, const Column<uint64_t>& keys, const Column<int64_t>& times,
+                 const Matrix<float>& states) {
   require(times.shape(0) == keys.shape(0) && states.shape(0) == keys.shape(0), "columns differ in length");
-  require(states.shape(1) == counters.stride(), "states has another number of columns than the configuration");
-  counters.load(keys.data(), times.data(), states.data(), keys.shape(0));
+  require(states.shape(1) == like.stride(), "states has another number of columns than the configuration");
+  return like.with(keys.data(), times.data(), states.data(), keys.shape(0));
 }
 
 // The fold as Python sees it. Readers run beside one writer; nobody holds the interpreter's lock while it works or
@@ -155,6 +156,13 @@ class PyFold {
   auto writing(Action action) {
     nb::gil_scoped_release release;
     return gate_.write(action);
+  }
+  // What takes long to make is made beside readers and writers.
+  template <class Part, class Make>
+  void replace(Part& part, Make make) {
+    nb::gil_scoped_release release;
+    Part made = make();
+    gate_.write([&] { std::swap(part, made); });
   }
 
  public:
@@ -288,10 +296,10 @@ class PyFold {
     return give(reading([&] { return copy_of(fold_.popularity()); }), fold_.popularity().stride());
   }
   void load_counters(Column<uint64_t> keys, Column<int64_t> times, Matrix<float> states) {
-    writing([&] { load(fold_.counters(), keys, times, states); });
+    replace(fold_.counters(), [&] { return made_of(fold_.counters(), keys, times, states); });
   }
   void load_popularity(Column<uint64_t> keys, Column<int64_t> times, Matrix<float> states) {
-    writing([&] { load(fold_.popularity(), keys, times, states); });
+    replace(fold_.popularity(), [&] { return made_of(fold_.popularity(), keys, times, states); });
   }
 
   nb::tuple dump_histories() const {
@@ -368,7 +376,7 @@ class PyFold {
 
   void load_seen(Column<uint64_t> pairs, Column<uint16_t> views, Column<uint8_t> hidden) {
     require(views.shape(0) == pairs.shape(0) && hidden.shape(0) == pairs.shape(0), "columns differ in length");
-    writing([&] { fold_.seen().load(pairs.data(), views.data(), hidden.data(), pairs.shape(0)); });
+    replace(fold_.seen(), [&] { return Seen::of(pairs.data(), views.data(), hidden.data(), pairs.shape(0)); });
   }
 
   void load_totals(Column<uint32_t> impressions, Column<uint32_t> positives) {

@@ -135,11 +135,16 @@ void bind_table(nb::module_& m) {
              const TableStats s = released([&] { return table.stats(); });
              return std::make_tuple(s.rows, s.waiting, s.bytes, s.learned_bytes, s.huge_bytes, s.load);
            })
-      .def("write", [](const Table& table, int file, const nb::bytes& head) {
+      .def("write", [](const Table& table, int file, const nb::bytes& head, const nb::callable& begun) {
              const std::string_view view(head.c_str(), head.size());
-             released([&] { table.write(file, view); });
+             released([&] {
+               table.write(file, view, [&] {
+                 const nb::gil_scoped_acquire held;
+                 begun();
+               });
+             });
            },
-           "file"_a, "head"_a)
+           "file"_a, "head"_a, "begun"_a)
       .def("read", [](Table& table, int file, std::size_t head_bytes) {
              released([&] { table.read(file, head_bytes); });
            },

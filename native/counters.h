@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "flat_map.h"
+#include "huge_vector.h"
 
 namespace feedmill {
 
@@ -54,7 +55,6 @@ class Counters {
     if (key == 0) return;
     const uint32_t row = index_.insert(key);
     if (row == times_.size()) {
-      keys_.push_back(key);
       times_.push_back(now);
       states_.resize(states_.size() + stride(), 0.0f);
     }
@@ -74,20 +74,17 @@ class Counters {
     if (elapsed > 0) times_[row] = now;
   }
 
-  const std::vector<uint64_t>& keys() const { return keys_; }
-  const std::vector<int64_t>& times() const { return times_; }
-  const std::vector<float>& states() const { return states_; }
+  const HugeVector<uint64_t>& keys() const { return index_.keys(); }
+  const HugeVector<int64_t>& times() const { return times_; }
+  const HugeVector<float>& states() const { return states_; }
 
-  // Throws std::invalid_argument for keys that repeat or are 0.
-  void load(const uint64_t* keys, const int64_t* times, const float* states, size_t n) {
-    index_ = FlatMap::of(keys, n);
-    keys_.assign(keys, keys + n);
-    times_.assign(times, times + n);
-    states_.assign(states, states + n * stride());
-  }
-
-  size_t bytes() const {
-    return index_.bytes() + keys_.capacity() * 8 + times_.capacity() * 8 + states_.capacity() * 4;
+  // Counters of the same kind. Throws std::invalid_argument for keys that repeat or are 0.
+  Counters with(const uint64_t* keys, const int64_t* times, const float* states, size_t n) const {
+    Counters made(half_lives_, outcomes_);
+    made.index_ = FlatMap::of(keys, n);
+    made.times_.assign(times, times + n);
+    made.states_.assign(states, states + n * stride());
+    return made;
   }
 
  private:
@@ -101,9 +98,8 @@ class Counters {
   std::vector<double> half_lives_;
   size_t outcomes_;
   FlatMap index_;
-  std::vector<uint64_t> keys_;
-  std::vector<int64_t> times_;
-  std::vector<float> states_;
+  HugeVector<int64_t> times_;
+  HugeVector<float> states_;
 };
 
 }  // namespace feedmill

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "flat_map.h"
+#include "huge_vector.h"
 
 namespace feedmill {
 
@@ -61,25 +62,23 @@ class Seen {
     return found != FlatMap::kNone && hidden_[found];
   }
 
-  const std::vector<uint64_t>& pairs() const { return pairs_; }
-  const std::vector<uint16_t>& all_views() const { return views_; }
-  const std::vector<uint8_t>& all_hidden() const { return hidden_; }
+  const HugeVector<uint64_t>& pairs() const { return index_.keys(); }
+  const HugeVector<uint16_t>& all_views() const { return views_; }
+  const HugeVector<uint8_t>& all_hidden() const { return hidden_; }
 
   // Throws std::invalid_argument for pairs that repeat or are 0.
-  void load(const uint64_t* pairs, const uint16_t* views, const uint8_t* hidden, size_t n) {
-    index_ = FlatMap::of(pairs, n);
-    pairs_.assign(pairs, pairs + n);
-    views_.assign(views, views + n);
-    hidden_.assign(hidden, hidden + n);
+  static Seen of(const uint64_t* pairs, const uint16_t* views, const uint8_t* hidden, size_t n) {
+    Seen made;
+    made.index_ = FlatMap::of(pairs, n);
+    made.views_.assign(views, views + n);
+    made.hidden_.assign(hidden, hidden + n);
+    return made;
   }
-
-  size_t bytes() const { return index_.bytes() + pairs_.capacity() * 8 + views_.capacity() * 2 + hidden_.capacity(); }
 
  private:
   uint32_t row(uint64_t pair) {
     const uint32_t found = index_.insert(pair);
-    if (found == pairs_.size()) {
-      pairs_.push_back(pair);
+    if (found == views_.size()) {
       views_.push_back(0);
       hidden_.push_back(0);
     }
@@ -87,9 +86,8 @@ class Seen {
   }
 
   FlatMap index_;
-  std::vector<uint64_t> pairs_;
-  std::vector<uint16_t> views_;
-  std::vector<uint8_t> hidden_;
+  HugeVector<uint16_t> views_;
+  HugeVector<uint8_t> hidden_;
 };
 
 // Items that the same users liked one after another (item-to-item co-visitation): the strongest partners of each.

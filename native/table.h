@@ -16,6 +16,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -190,8 +191,9 @@ class Table {
     return stats;
   }
 
-  // Writes `head` and then the state of this moment to a file, beside updates and lookups.
-  void write(int file, std::string_view head) const {
+  // Writes `head` and then the state of this moment to a file, beside updates and lookups; calls `begun` when no change
+  // that begins from then on is in it any more.
+  void write(int file, std::string_view head, const std::function<void()>& begun) const {
     check_learns();
     std::lock_guard only_snapshot(snapshooter_);
     FileWriter out(file);
@@ -206,6 +208,7 @@ class Table {
       snapshot_.begin(*state_);
     }
     try {
+      begun();
       std::vector<std::byte> rows;
       for (bool more = true; more;) {
         {

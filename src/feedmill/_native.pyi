@@ -1,6 +1,6 @@
 """Native code: arrays in, arrays out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -83,8 +83,9 @@ class Table:
     def expire(self, now: int, most: int) -> int: ...
     def stats(self) -> tuple[int, int, int, int, int, float]:
         """Rows, waiting ids, bytes used, bytes of vectors and states, bytes on huge pages, load of the index."""
-    def write(self, file: int, head: bytes) -> None:
-        """Write `head` and the state to an open file descriptor. Raises OSError."""
+    def write(self, file: int, head: bytes, begun: Callable[[], None]) -> None:
+        """Write `head` and the state to an open file descriptor, and call `begun` when no change that begins from then
+        on is in it any more. Raises OSError, and what `begun` raises."""
     def read(self, file: int, head_bytes: int) -> None:
         """Read what `write` wrote, from the beginning of the file. Raises OSError, and ValueError where damaged."""
 

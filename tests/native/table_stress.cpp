@@ -88,7 +88,7 @@ int main(int count, char** arguments) {
   threads.emplace_back([&] {
     while (!done) {
       const int file = ::open("/dev/null", O_WRONLY);
-      table.write(file, "head");
+      table.write(file, "head", [] {});
       ::close(file);
       ++snapshots;
     }

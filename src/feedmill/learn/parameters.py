@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -161,11 +161,14 @@ class Parameters:
         """
         self.network = self._network_of(dense)
 
-    def save(self, folder: Path) -> None:
-        """Write everything to two files in `folder`. Raises StorageError when the disk refuses."""
-        self.table.snapshot(folder / TABLE)
+    def save(self, folder: Path, begun: Callable[[], None] = lambda: None) -> None:
+        """Write everything to two files in `folder`, as it is when `begun` is called: it may change from then on.
+
+        Raises StorageError when the disk refuses.
+        """
         with storage_errors(folder):
             (folder / DENSE).write_bytes(self.dense())
+        self.table.snapshot(folder / TABLE, begun)
 
     def load(self, folder: Path) -> None:
         """Become what `save` wrote: the network too is another one then.

@@ -121,13 +121,13 @@ class Replay:
             objectives=objectives,
         )
 
-    def save(self, folder: Path) -> None:
-        """Write the learner and the predictions to files in `folder`."""
-        self.learner.save(folder)
+    def save(self, folder: Path, begun: Callable[[], None] = lambda: None) -> None:
+        """Write the learner and the predictions to files in `folder`, as they are when `begun` is called."""
         counts = np.array([self.step, self.position, self.learned], dtype=np.int64)
         columns: dict[str, Any] = self.columns()
         with storage_errors(folder):
             np.savez(folder / PREDICTIONS, counts=counts, seconds=np.float64(self.seconds), **columns)
+        self.learner.save(folder, begun)
 
     def load(self, folder: Path) -> None:
         """Make a new replay what `save` wrote."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from feedmill.learn.training.learner import Learner
-from feedmill.stream.state.snapshot import FILE, save_state
+from feedmill.stream.state.snapshot import FILE, copy_state, write_state
 
 
 def parameter_bytes(learner: Learner) -> dict[str, bytes]:
@@ -30,7 +30,7 @@ def parameter_bytes(learner: Learner) -> dict[str, bytes]:
 def learner_bytes(learner: Learner, folder: Path) -> dict[str, bytes]:
     """Parameters, state and joiner; `folder` is written to on the way."""
     learner.parameters.table.snapshot(folder / "table.bin")
-    save_state(learner.state, folder)
+    write_state(copy_state(learner.state), folder)
     return parameter_bytes(learner) | {
         "table": (folder / "table.bin").read_bytes(),
         "state": (folder / FILE).read_bytes(),

@@ -393,6 +393,14 @@ class TableContract(OptimizerContract):
         assert len(restored) == len(table) > 0
         assert [entry.name for entry in tmp_path.iterdir()] == ["table"]
 
+    def test_what_changes_after_a_snapshot_has_begun_is_not_in_it(self, table: Table, tmp_path: Path) -> None:
+        fill(table)
+        before = written(table, tmp_path / "before")
+        table.snapshot(tmp_path / "table", lambda: fill(table))
+        restored = self.make(SLOTS)
+        restored.restore(tmp_path / "table")
+        assert written(restored, tmp_path / "after") == before != written(table, tmp_path / "changed")
+
     def test_an_empty_table_can_be_restored(self, table: Table, tmp_path: Path) -> None:
         table.snapshot(tmp_path / "table")
         fill(table)

@@ -17,6 +17,7 @@ from feedmill.learn.models.config import RankerConfig, TwoTowerConfig
         ({"hidden": (8, 0)}, "ranker.hidden"),
         ({"linear_learning_rate": 0.0}, "ranker.linear_learning_rate"),
         ({"vector_learning_rate": -1.0}, "ranker.vector_learning_rate"),
+        ({"first_dense_learning_rate": 0.0}, "ranker.first_dense_learning_rate"),
         ({"dense_learning_rate": float("nan")}, "ranker.dense_learning_rate"),
     ],
 )

@@ -265,7 +265,7 @@ def test_a_trainer_that_could_not_use_the_newest_snapshot_is_followed_from_the_o
     early = world.follow()
     assert early.step == 6
     # Only the trainer reads the state, and without its journals it cannot come to step 6 in the same way.
-    (world.snapshots.path(6) / "state.npz").write_bytes(b"")
+    (world.snapshots.path(6) / "state.bin").write_bytes(b"")
     for journal in world.snapshots.folder.glob("*.journal"):
         journal.unlink()
     world.restart()

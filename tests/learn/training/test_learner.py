@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -84,6 +85,19 @@ def test_learning_goes_on_from_a_snapshot_as_if_nothing_had_been(
     assert learner_bytes(restored, folder) == learner_bytes(stopped, folder)
     assert predictions_of(learn(restored, records[stop * SIZE :])) == predictions_of(expected[stop:])
     assert learner_bytes(restored, folder) == learner_bytes(uninterrupted, folder)
+
+
+def test_steps_go_on_while_a_snapshot_is_written_that_has_nothing_of_them(tmp_path: Path) -> None:
+    saved, expected, restored = new_learner(), new_learner(), new_learner()
+    for learner in (saved, expected):
+        learn(learner, log(5, 4 * SIZE))
+    before = learner_bytes(expected, tmp_path)
+    learn(expected, log(6))
+    (tmp_path / "snapshot").mkdir()
+    saved.save(tmp_path / "snapshot", lambda: learn(saved, log(6)) and None)
+    restored.load(tmp_path / "snapshot")
+    assert learner_bytes(restored, tmp_path) == before
+    assert learner_bytes(saved, tmp_path) == learner_bytes(expected, tmp_path)
 
 
 def test_predictions_are_those_of_the_parameters_before_the_step() -> None:
@@ -182,7 +196,7 @@ def test_a_hostile_value_does_not_end_learning() -> None:
     assert parameter_bytes(learner) != parameters
 
 
-@pytest.mark.parametrize("name", ["table.bin", "dense.bin", "optimizer.pt", "joiner.msgpack", "state.npz"])
+@pytest.mark.parametrize("name", ["table.bin", "dense.bin", "optimizer.pt", "joiner.msgpack", "state.bin"])
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "another"])
 def test_a_snapshot_with_a_damaged_file_is_refused(tmp_path: Path, name: str, damage: str) -> None:
     learner = new_learner()
@@ -223,6 +237,19 @@ def test_what_learners_must_share_is_their_digest() -> None:
         new_learner(small_config(seed=1)), new_learner(small_config(batch=64)), new_learner(learn_retrieval=False),
     ]  # fmt: skip
     assert len({new_learner().digest, *(other.digest for other in others)}) == 4
+
+
+def test_the_dense_part_learns_fast_at_first_and_slower_with_every_step() -> None:
+    config = small_config()
+    learner = new_learner(config)
+    optimizer = learner.ranker.optimizer
+    learned = (records for records in batches(log(1)) if len(learner.step(records).examples))
+    rates = [optimizer.param_groups[0]["lr"] for _ in learned]
+    first, last = config.ranker.first_dense_learning_rate, config.ranker.dense_learning_rate
+    assert first >= rates[0]
+    assert all(before > after > last for before, after in pairwise(rates))
+    steps = float(next(iter(optimizer.state.values()))["step"])
+    assert rates[-1] == pytest.approx(last + (first - last) / (1 + (steps - 1) / 50))
 
 
 def test_without_retrieval_the_towers_learn_nothing() -> None:

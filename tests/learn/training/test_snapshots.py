@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,8 @@ class Notebook:
         self.content = content
         self.digest = digest
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, begun: Callable[[], None] = lambda: None) -> None:
+        begun()
         if self.content == "too large":
             raise StorageError("the disk is full")
         (folder / "content").write_text(self.content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,10 +21,10 @@ class Guarded(NamedTuple):
         """Of the learner: how publishing is guarded changes no parameters."""
         return self.learner.digest
 
-    def save(self, folder: Path) -> None:
-        """Write both. Raises StorageError."""
-        self.learner.save(folder)
+    def save(self, folder: Path, begun: Callable[[], None] = lambda: None) -> None:
+        """Write both, as they are when `begun` is called. Raises StorageError."""
         self.watch.save(folder)
+        self.learner.save(folder, begun)
 
     def load(self, folder: Path) -> None:
         """Make a new learner and its watch what `save` wrote. Raises SnapshotError."""

@@ -19,7 +19,10 @@ class RankerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vector_learning_rate: float = 0.01
     initial_scale: float = 0.05
     """Vectors start uniform within this; weights start at zero."""
+    first_dense_learning_rate: float = 0.005
+    """Of the dense part at its first step: it comes down with the steps, so that a small log teaches something, too."""
     dense_learning_rate: float = 0.0007
+    """Where it comes down to, from the first step on where that would be lower."""
     rate_weight: float = 0.1
     """What the rate of an objective in each group of counters, under the first half-life, weighs in a new model: how
     far it is from the rate over everything, in log-odds where the objective is binary. So the counters speak from the
@@ -40,7 +43,9 @@ class RankerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ConfigError(f"ranker.{name}: {getattr(self, name)} must be at least 1 and at most {most}")
         if not 0 <= self.rate_weight <= 1:
             raise ConfigError(f"ranker.rate_weight: {self.rate_weight} must be between 0 and 1")
-        for name in ("linear_learning_rate", "vector_learning_rate", "dense_learning_rate"):
+        for name in (
+            "linear_learning_rate", "vector_learning_rate", "first_dense_learning_rate", "dense_learning_rate",
+        ):  # fmt: skip
             if not 0 < getattr(self, name) <= 10:
                 raise ConfigError(f"ranker.{name}: {getattr(self, name)} must be above 0 and at most 10")
 

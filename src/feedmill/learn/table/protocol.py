@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -150,10 +151,10 @@ class Table(Protocol):
         """
         ...
 
-    def snapshot(self, path: str | os.PathLike[str]) -> None:
+    def snapshot(self, path: str | os.PathLike[str], begun: Callable[[], None] = lambda: None) -> None:
         """Write the whole table to a file; when this returns the file is on disk, and complete.
 
-        It holds the table as it was when the call began; updates and lookups go on meanwhile. A crash leaves the old
+        It holds the table as it is when `begun` is called; updates and lookups go on meanwhile. A crash leaves the old
         file or the new one. Equal tables write equal bytes, unless they are updated meanwhile. Raises StorageError when
         the disk is full, read-only or failing.
         """

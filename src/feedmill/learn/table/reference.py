@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -191,7 +191,7 @@ class ReferenceTable(Table):
                 self._waiting.erase(key)
         return before - len(self._rows)
 
-    def snapshot(self, path: str | os.PathLike[str]) -> None:
+    def snapshot(self, path: str | os.PathLike[str], begun: Callable[[], None] = lambda: None) -> None:
         self._check_learns()
         content = bytearray(self._head.encode())
         content += _STATE.pack(self._version, len(self._rows), len(self._waiting))
@@ -202,6 +202,7 @@ class ReferenceTable(Table):
             content += _WAITING.pack(key, waiting.count, waiting.second, waiting.time)
         content += _CHECKSUM.pack(crc64(content))
         with written_aside(Path(path)) as file:
+            begun()
             file.write(content)
 
     def restore(self, path: str | os.PathLike[str]) -> None:

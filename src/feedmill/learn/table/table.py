@@ -153,9 +153,9 @@ class EmbeddingTable(Table):
     def expire(self, now: int, most: int | None = None) -> int:
         return _refused(self._rows.expire, arguments.checked_time(now), arguments.checked_most(most))
 
-    def snapshot(self, path: str | os.PathLike[str]) -> None:
+    def snapshot(self, path: str | os.PathLike[str], begun: Callable[[], None] = lambda: None) -> None:
         with written_aside(Path(path)) as file:
-            _refused(self._rows.write, file.fileno(), self._head.encode())
+            _refused(self._rows.write, file.fileno(), self._head.encode(), begun)
 
     def restore(self, path: str | os.PathLike[str]) -> None:
         with opened(Path(path), self._head) as (file, head_bytes):

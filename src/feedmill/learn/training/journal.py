@@ -46,14 +46,16 @@ class Journal:
         self._path = path
         self._learner = learner
         with storage_errors(path):
-            self._file = path.open("wb")
+            # Without a buffer: what could not be written is not written later.
+            self._file = path.open("wb", buffering=0)
             sync_directory(path.parent)
 
     def append(self, entry: Entry) -> None:
         """Returns when the entry is on disk; raises StorageError when it cannot be."""
         with storage_errors(self._path):
-            self._file.write(_encode(entry, self._learner))
-            self._file.flush()
+            left = memoryview(_encode(entry, self._learner))
+            while left:
+                left = left[self._file.write(left) :]
             os.fsync(self._file.fileno())
 
     def close(self) -> None:

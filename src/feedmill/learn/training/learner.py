@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ from feedmill.learn.training.snapshots import joined_file
 from feedmill.stream.files import storage_errors
 from feedmill.stream.joining.joiner import Joiner
 from feedmill.stream.state.feedback import FeedbackReader
-from feedmill.stream.state.snapshot import load_state, save_state
+from feedmill.stream.state.snapshot import copy_state, load_state, write_state
 from feedmill.stream.state.state import Emit, Folded, State, StateConfig
 
 OPTIMIZER = "optimizer.pt"
@@ -110,13 +111,19 @@ class Learner:
         """
         return map(self._learn, one_ahead(map(self._prepare, batches)))
 
-    def save(self, folder: Path) -> None:
-        """Write everything to files in `folder`. Raises StorageError when the disk refuses."""
-        self.parameters.save(folder)
+    def save(self, folder: Path, begun: Callable[[], None] = lambda: None) -> None:
+        """Write everything to files in `folder`, as it is when `begun` is called: the next steps may go on from then.
+
+        Until then it is copied: 0.1 s a gigabyte of state, and a microsecond an impression or page of the joiner.
+        Raises StorageError when the disk refuses.
+        """
+        state, waiting, optimizer = copy_state(self.state), self.joiner.dump(), BytesIO()
+        torch.save(self.ranker.optimizer.state_dict(), optimizer)
+        self.parameters.save(folder, begun)
         with storage_errors(folder):
-            torch.save(self.ranker.optimizer.state_dict(), folder / OPTIMIZER)
-            (folder / JOINER).write_bytes(self.joiner.dump())
-        save_state(self.state, folder)
+            (folder / OPTIMIZER).write_bytes(optimizer.getbuffer())
+            (folder / JOINER).write_bytes(waiting)
+        write_state(state, folder)
 
     def load(self, folder: Path) -> None:
         """Make a new learner what `save` wrote.

@@ -13,6 +13,8 @@ from feedmill.learn.parameters import Parameters
 
 LARGEST_GRADIENT = 1e15
 """The norm of the gradient up to which a batch is learned; beyond, or where it is no number, it is set aside."""
+_SLOWING = 50
+"""Steps after which the learning rate of the dense part is half-way between its first and its last."""
 
 
 def unfit(loss: torch.Tensor, gradients: Sequence[torch.Tensor]) -> str:
@@ -34,8 +36,9 @@ class RankerLearner:
         self._binary = torch.tensor(binary, device=parameters.device)
         self._dimension = parameters.ranker_schema.slots[0].dimension
         self._network = parameters.network
-        rate = config.ranker.dense_learning_rate
-        self.optimizer = torch.optim.Adam(self._network.parameters(), lr=rate, fused=True)
+        self._last_rate = config.ranker.dense_learning_rate
+        self._first_rate = max(config.ranker.first_dense_learning_rate, self._last_rate)
+        self.optimizer = torch.optim.Adam(self._network.parameters(), lr=self._first_rate, fused=True)
 
     def learn(self, examples: Examples) -> tuple[Float32s, Refusal | None]:
         """One step on a batch, or none where its loss or a gradient is not finite: all is then as it was.
@@ -56,8 +59,14 @@ class RankerLearner:
         gradients = rows.grad.cpu().numpy().reshape(-1, self._dimension)
         now = int(examples.timestamps.max())
         parameters.table.update(features.ids, features.offsets, gradients, "mean", now=now)
+        self.optimizer.param_groups[0]["lr"] = self._rate()
         self.optimizer.step()
         return predictions, None
+
+    def _rate(self) -> float:
+        """The learning rate of the next step of the dense part: high at first, and half-way down after `_SLOWING`."""
+        steps = next((float(state["step"]) for state in self.optimizer.state.values()), 0.0)
+        return self._last_rate + (self._first_rate - self._last_rate) / (1 + steps / _SLOWING)
 
     def _tensor(self, column: Float32s) -> torch.Tensor:
         return torch.from_numpy(column).to(self.parameters.device)

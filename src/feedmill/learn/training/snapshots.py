@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
@@ -69,7 +70,9 @@ class Restored(Protocol):
 class Snapshotted(Restored, Protocol):
     """What can be written to a folder, too: a learner, or something with a learner in it."""
 
-    def save(self, folder: Path) -> None: ...
+    def save(self, folder: Path, begun: Callable[[], None] = lambda: None) -> None:
+        """Write it as it is when `begun` is called; from then on it may change."""
+        ...
 
 
 class Snapshots:
@@ -104,11 +107,19 @@ class Snapshots:
         return before != config
 
     def save(
-        self, learner: Snapshotted, step: int, position: int, received: int = 0, *, good_before: int | None = None
+        self,
+        learner: Snapshotted,
+        step: int,
+        position: int,
+        received: int = 0,
+        *,
+        good_before: int | None = None,
+        begun: Callable[[], None] = lambda: None,
     ) -> None:
         """Write a snapshot, and remove those that are no longer kept; on disk when this returns.
 
-        Those before the step `good_before` are not removed in favour of later ones.
+        It is of the learner as it is when `begun` is called: the next steps, and their journal, may begin from then.
+        Snapshots before the step `good_before` are not removed in favour of later ones.
         """
         path = self.path(step)
         aside = path.with_suffix(".part")
@@ -118,7 +129,7 @@ class Snapshots:
                 shutil.rmtree(left, ignore_errors=True)
             aside.mkdir()
             try:
-                learner.save(aside)
+                learner.save(aside, begun)
                 files = {file.name: _settled(file) for file in sorted(aside.iterdir())}
                 config = f"{_number(learner.digest):016x}"
                 manifest = Manifest(FORMAT_VERSION, step, position, config, files, received)

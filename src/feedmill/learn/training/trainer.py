@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
 from feedmill.domain.errors import InvalidArgument, SnapshotError
@@ -47,6 +48,15 @@ class Audience(Protocol):
         ...
 
 
+class _Saving(NamedTuple):
+    """A snapshot that is being written."""
+
+    step: int
+    version: int
+    """Of the table in it."""
+    written: Future[None]
+
+
 class _Begun(NamedTuple):
     """A step that is about to be applied."""
 
@@ -59,8 +69,9 @@ class _Begun(NamedTuple):
 class Trainer:
     """A learner that follows a log.
 
-    Every step is journalled before it is applied; a snapshot is taken from time to time. After a crash the last
-    snapshot and the journal give the parameters that an uninterrupted run would have given.
+    Every step is journalled before it is applied; from time to time a snapshot is taken, which is written beside the
+    steps that follow. After a crash the last snapshot that is complete and the journals since then give the parameters
+    that an uninterrupted run would have given.
     """
 
     def __init__(
@@ -89,9 +100,11 @@ class Trainer:
         self.step = self.position = self._received = 0
         self._restore()
         self.snapshot_step = self.step
-        """Of the newest snapshot; 0 where there is none."""
+        """Of the newest snapshot that is complete; 0 where there is none."""
         self.snapshot_version = self.learner.parameters.table.version
         """Of the table in it."""
+        self._saving: _Saving | None = None
+        self._writer = ThreadPoolExecutor(1, "feedmill_snapshot")
         self._begun: deque[_Begun] = deque()
         self._unsaved = 0
         """Records that were learned since the newest snapshot."""
@@ -111,12 +124,12 @@ class Trainer:
         stopped = threading.Event()
         more = True
         while more and not stopped.is_set() and self.position < end:
-            before = self.step, self.snapshot_step
+            before = self.step, self._last_cut
             for step, _ in self._steps(end, stopped):
                 if not goes_on(step):
                     stopped.set()
-            self.save()
-            more = before != (self.step, self.snapshot_step)
+            self._begin_snapshot()
+            more = before != (self.step, self._last_cut)
         self.save()
 
     def skip(self, until: int) -> None:
@@ -152,11 +165,13 @@ class Trainer:
         config = self.learner.config.training
         idle = 0.0
         while not wait(0):
+            if self._saving is not None and self._saving.written.done():
+                self._complete(audience)
             records, position = self.log.read(self.position, config.batch)
             if not records:
                 audience.beat()
-                if idle >= _IDLE_SECONDS and self._unsaved >= _IDLE_RECORDS:
-                    self._save_for(audience)
+                if self._saving is None and idle >= _IDLE_SECONDS and self._unsaved >= _IDLE_RECORDS:
+                    self._begin_snapshot()
                 wait(_LOOK_SECONDS)
                 idle += _LOOK_SECONDS
                 continue
@@ -165,28 +180,19 @@ class Trainer:
                 self._run_ahead(audience, wait)
             else:
                 self._step_alone(*self._filled(records, position, wait), audience)
-            if self.step >= self.snapshot_step + config.snapshot_steps:
-                self._save_for(audience)
+            if self.step >= self._last_cut + config.snapshot_steps:
+                self._complete(audience)
+                self._begin_snapshot()
         audience.flush()
-        self._save_for(audience)
+        self._complete(audience)
+        self._begin_snapshot()
+        self._complete(audience)
 
     def save(self) -> None:
-        """Take a snapshot now; nothing to do when there was no step since the last one."""
+        """Take a snapshot now, on disk when this returns; nothing to do when there was no step since the last one."""
         self._require_whole()
-        if self.step == self.snapshot_step:
-            return
-        self._end_journal()
-        hold = self.watch.hold
-        self.snapshots.save(
-            Guarded(self.learner, self.watch),
-            self.step,
-            self.position,
-            self._received,
-            good_before=None if hold is None else hold.step,
-        )
-        self.snapshot_step = self.step
-        self.snapshot_version = self.learner.parameters.table.version
-        self._unsaved = 0
+        self._begin_snapshot()
+        self._end_snapshot()
 
     def roll_back(self, version: int, *, relearn: bool = False) -> None:
         """Go back to the parameters of the snapshot after step `version`, and take a snapshot of that as a new step.
@@ -196,6 +202,7 @@ class Trainer:
         wanted. Raises SnapshotError where there is no such version, or it is damaged; all is then as it was.
         """
         self._require_whole()
+        self._end_snapshot()
         if version not in self.snapshots.steps():
             known = ", ".join(map(str, self.snapshots.steps())) or "none"
             raise SnapshotError(f"{self.snapshots.folder}: there is no version {version}; there are: {known}")
@@ -211,9 +218,48 @@ class Trainer:
         self.save()
 
     def close(self) -> None:
-        """Release files. The journal has what is not in a snapshot."""
+        """Release files, once what is being written is complete. The journal has what is not in a snapshot."""
+        self._writer.shutdown()
         self._end_journal()
         self.learner.close()
+
+    @property
+    def _last_cut(self) -> int:
+        """The step of the newest snapshot, complete or not."""
+        return self.snapshot_step if self._saving is None else self._saving.step
+
+    def _begin_snapshot(self) -> None:
+        """Have a snapshot of the present step written beside the next ones, when the last one is complete."""
+        self._end_snapshot()
+        if self.step == self.snapshot_step:
+            return
+        self._end_journal()
+        hold, begun = self.watch.hold, threading.Event()
+        written = self._writer.submit(
+            self.snapshots.save,
+            Guarded(self.learner, self.watch),
+            self.step,
+            self.position,
+            self._received,
+            good_before=None if hold is None else hold.step,
+            begun=begun.set,
+        )
+        written.add_done_callback(lambda written: begun.set())
+        self._saving = _Saving(self.step, self.learner.parameters.table.version, written)
+        self._unsaved = 0
+        begun.wait()
+
+    def _end_snapshot(self) -> None:
+        """Wait for the snapshot that is being written, if there is one. Raises what its writing has raised."""
+        if self._saving is not None:
+            saving, self._saving = self._saving, None
+            saving.written.result()
+            self.snapshot_step, self.snapshot_version = saving.step, saving.version
+
+    def _complete(self, audience: Audience) -> None:
+        if self._saving is not None:
+            self._end_snapshot()
+            audience.covered(self.snapshot_step)
 
     def _end_journal(self) -> None:
         if self._journal is not None:
@@ -223,7 +269,7 @@ class Trainer:
     def _batches(self, end: int, stopped: threading.Event) -> Iterator[list[Record]]:
         """The records of the steps up to the next snapshot, each journalled before it is given."""
         config = self.learner.config.training
-        while self.step < self.snapshot_step + config.snapshot_steps and self.position < end and not stopped.is_set():
+        while self.step < self._last_cut + config.snapshot_steps and self.position < end and not stopped.is_set():
             records, position = self.log.read(self.position, config.batch)
             if not records:
                 return
@@ -338,11 +384,6 @@ class Trainer:
         self._note(self.learner.step(records), begun.entry)
         self._interrupted = False
         _tell(audience, begun)
-
-    def _save_for(self, audience: Audience) -> None:
-        if self.step > self.snapshot_step:
-            self.save()
-            audience.covered(self.step)
 
     def _new(self) -> tuple[Learner, Watch]:
         learner = self._make_learner()
