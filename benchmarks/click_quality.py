@@ -33,7 +33,7 @@ from peers.environment import ask
 from report import Figure, progress
 
 CLICK_PEER = "vowpal_wabbit"
-RATES = (0.02, 0.05, 0.1, 0.2, 0.5)
+RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 CLICK_MODELS: dict[type[TableClickModel], str] = {LogisticRegression: "alpha", FactorisationMachine: "learning_rate"}
 """What the rate is called."""
 METRICS = {"auc": auc, "log loss": log_loss}
