@@ -6,6 +6,8 @@ and a user counts with the mean; the others are fitted three times; seconds are 
 training part says nothing get what is popular from every model of ours; peers, which have no answer for them, are
 given the same lists.
 
+Models of click-through stand beside a peer's on joined examples: see `click_quality.py`.
+
 Each peer runs in an environment of its own, made from `benchmarks/peers/NAME.txt` at the first run and kept; one that
 cannot be had is named with the reason.
 
@@ -28,6 +30,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from click_quality import (
+    CLICK_MODELS,
+    CLICK_PEER,
+    RATES,
+    Predictions,
+    compared_clicks,
+    predictions_of,
+    predictions_of_peer,
+    rows_of,
+)
 from feedmill.domain.interactions import Interactions
 from feedmill.learn.models.batch import BatchModel
 from feedmill.learn.models.popularity import Popularity
@@ -39,6 +51,7 @@ from feedmill.run.evaluation.logged import read_log
 from feedmill.run.evaluation.models import BATCH_MODELS
 from peers.environment import Unavailable, ask, python_of
 from report import Figure, arguments, progress, report
+from sync_interval import KUAIRAND_FROM
 
 K = 10
 SAMPLES = 2_000
@@ -78,9 +91,11 @@ def main() -> None:
     )  # fmt: skip
     options = parser.parse_args()
     seeds = list(range(options.seed, options.seed + (1 if options.quick else 5)))
+    rates = RATES[2:3] if options.quick else RATES
+    libraries = (*PEERS, CLICK_PEER)
     pythons: dict[str, Path] = {}
     missing: dict[str, str] = {}
-    for library in PEERS:
+    for library in libraries:
         progress(f"the environment of {library} ...")
         try:
             pythons[library] = python_of(library, options.environments)
@@ -92,14 +107,27 @@ def main() -> None:
         for name, split in splits_of(options.data, Path(folder)):
             ours = {model: answers_of(model, split, seeds) for model in SETTINGS}
             theirs: dict[str, tuple[str, Answers]] = {}
-            for library, python in pythons.items():
+            for library in PEERS:
+                if library not in pythons:
+                    continue
                 try:
-                    answered = answers_of_peer(library, python, split, seeds, Path(folder))
+                    answered = answers_of_peer(library, pythons[library], split, seeds, Path(folder))
                 except Unavailable as error:
                     missing[f"{library}, {name}"] = str(error)
                     continue
                 theirs |= {model: (library, answers) for model, answers in answered.items()}
             splits[name], judged = compared(name, split, ours, theirs, options.seed)
+            figures |= judged
+        for name, home, judged_from in homes_of_clicks(options.data, Path(folder)):
+            rows = rows_of(home, judged_from)
+            predicted = {kind.name: predictions_of(kind, rows, rates, seeds) for kind in CLICK_MODELS}
+            predicted_by_peer: dict[str, Predictions] = {}
+            if CLICK_PEER in pythons:
+                try:
+                    predicted_by_peer = predictions_of_peer(pythons[CLICK_PEER], rows, rates, Path(folder))
+                except Unavailable as error:
+                    missing[f"{CLICK_PEER}, {name}"] = str(error)
+            splits[name], judged = compared_clicks(name, rows, predicted, predicted_by_peer, options.seed)
             figures |= judged
     report(
         figures,
@@ -107,7 +135,9 @@ def main() -> None:
         libraries=("numpy", "scipy", "implicit"),
         settings=SETTINGS,
         seeds=seeds,
-        peers={library: (Path(__file__).parent / "peers" / f"{library}.txt").read_text().split() for library in PEERS},
+        peers={
+            library: (Path(__file__).parent / "peers" / f"{library}.txt").read_text().split() for library in libraries
+        },
         unavailable=missing,
         splits=splits,
     )
@@ -123,14 +153,26 @@ def splits_of(data: Path, folder: Path) -> Iterator[tuple[str, Split]]:
     yield "KuaiRand, temporal", next(Temporal().splits(videos))
 
 
-def interactions_of(source: str, data: Path, folder: Path, actions: Sequence[str]) -> Interactions:
-    """What `feedmill evaluate` makes of the data: who took to what."""
+def homes_of_clicks(data: Path, folder: Path) -> Iterator[tuple[str, Path, int | None]]:
+    """By name the homes whose clicks are predicted, and from when on; None: the last fifth."""
+    yield "KuaiRand, clicks", home_of("kuairand", data / KUAIRAND, folder), KUAIRAND_FROM
+    # An objective of its own there: a rating above 3.5, beside items that were drawn.
+    yield "MovieLens, likes", home_of("movielens", data / MOVIELENS, folder), None
+
+
+def home_of(source: str, data: Path, folder: Path) -> Path:
+    """A home with the data."""
     home = folder / source
     if not home.exists():
         progress(f"importing {source} ...")
         command = [Path(sys.executable).with_name("feedmill"), "import", source, data, "--home", home]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    with Engine.open(home, environment={}) as engine:
+    return home
+
+
+def interactions_of(source: str, data: Path, folder: Path, actions: Sequence[str]) -> Interactions:
+    """What `feedmill evaluate` makes of the data: who took to what."""
+    with Engine.open(home_of(source, data, folder), environment={}) as engine:
         return read_log(engine.log, engine.config, actions).interactions
 
 

@@ -171,6 +171,7 @@ class BatchModelContract:
 
     def test_a_second_fit_forgets_the_first(self) -> None:
         model = self.fitted()
+        model.recommend(np.arange(USERS), K)
         again = model.fit(taste_interactions(1)).recommend(np.arange(USERS), K)[1]
         assert again.tobytes() == self.make().fit(taste_interactions(1)).recommend(np.arange(USERS), K)[1].tobytes()
 

@@ -78,12 +78,13 @@ def test_svd_scores_a_history_by_its_projection_on_the_largest_directions() -> N
     np.testing.assert_allclose(scores(Svd(SvdConfig(factors=6))), DENSE @ projection, atol=1e-4)
 
 
-def test_als_vectors_of_users_solve_the_weighted_least_squares() -> None:
-    model = Als(AlsConfig(factors=4, alpha=5.0, regularization=2.0))
+@pytest.mark.parametrize("alpha", [1.0, 5.0])
+def test_als_vectors_of_users_solve_the_weighted_least_squares(alpha: float) -> None:
+    model = Als(AlsConfig(factors=4, alpha=alpha, regularization=2.0))
     ours = scores(model)
     items = model.item_factors.astype(np.float64)
     for user in (0, 7):
-        confidence = np.where(DENSE[user] > 0, 5.0, 1.0)
+        confidence = np.where(DENSE[user] > 0, alpha, 1.0)
         vector = np.linalg.solve(
             items.T @ (confidence[:, None] * items) + 2.0 * np.eye(4), items.T @ (confidence * DENSE[user])
         )

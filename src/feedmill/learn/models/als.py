@@ -6,10 +6,12 @@ items get factors whose products come close to that; each side is solved for in 
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import ClassVar
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from feedmill.domain.batches import Float32s
 from feedmill.domain.errors import ConfigError
@@ -72,19 +74,30 @@ class Als(BatchModel):
         self.item_factors = model.item_factors
         # What nobody took to has the vector that it was drawn with, or nearly.
         self.item_factors[self._counts == 0] = 0
+        vars(self).pop("_shared", None)
 
     def _scores(self, history: Matrix, users: Integers | None) -> Float32s:
-        scores: Float32s = self._solve(as_binary(history)) @ self.item_factors.T
+        with one_blas_thread():
+            scores: Float32s = self._solve(as_binary(history)) @ self.item_factors.T
         return scores
 
     def _solve(self, history: Matrix) -> Float32s:
         """float32 [b, factors]: the vectors of users with such histories, by the least squares of one half step."""
-        factors = self.item_factors.astype(np.float64)
-        base = factors.T @ factors + self.config.regularization * np.eye(factors.shape[1])
-        solved = np.empty((history.shape[0], factors.shape[1]), dtype=np.float32)
-        for row in range(history.shape[0]):
-            own = factors[history.indices[history.indptr[row] : history.indptr[row + 1]]]
-            # Confidence is alpha for what was taken to, and 1 for all else, as `implicit` has it.
-            left = base + (self.config.alpha - 1) * (own.T @ own)
-            solved[row] = np.linalg.solve(left, self.config.alpha * own.sum(axis=0))
+        # Confidence is alpha for what was taken to, and 1 for all else, as `implicit` has it.
+        beyond = self.config.alpha - 1
+        wishes = self.config.alpha * (history @ self.item_factors.astype(np.float64))
+        if beyond == 0:
+            return np.linalg.solve(self._shared, wishes.T).T.astype(np.float32)
+        solved = np.empty(wishes.shape, dtype=np.float32)
+        for row, wish in enumerate(wishes):
+            own = self.item_factors[history.indices[history.indptr[row] : history.indptr[row + 1]]].astype(np.float64)
+            solved[row] = np.linalg.solve(self._shared + beyond * (own.T @ own), wish)
         return solved
+
+    @cached_property
+    def _shared(self) -> npt.NDArray[np.float64]:
+        """float64 [factors, factors]: what the least squares of all users have in common."""
+        factors = self.item_factors.astype(np.float64)
+        shared: npt.NDArray[np.float64] = factors.T @ factors
+        shared[np.diag_indices(len(shared))] += self.config.regularization
+        return shared

@@ -54,16 +54,18 @@ class Ease(BatchModel):
                 " item-neighbours or als, whose memory grows with the items and not with their square"
             )
         of_items = as_binary(taken)[:, self.columns]
-        gram = (of_items.T @ of_items).toarray().astype(np.float32)
+        # In the order of columns LAPACK works in place.
+        gram = (of_items.T @ of_items).toarray(order="F")
         gram[np.diag_indices(size)] += self.config.regularization
         factor, info = linalg.lapack.spotrf(gram, lower=False, overwrite_a=True)
         if info == 0:
             factor, info = linalg.lapack.spotri(factor, lower=False, overwrite_c=True)
         if info:
             raise InvalidArgument(f"ease: the items cannot be told apart; raise ease.regularization ({info})")
-        inverse = np.triu(factor)
-        inverse += np.triu(inverse, 1).T
-        self.weights = inverse / -np.diag(inverse)
+        # The upper half of the inverse, and zeros.
+        factor += np.triu(factor, 1).T
+        self.weights = factor.T
+        self.weights /= -np.diag(factor)
         np.fill_diagonal(self.weights, 0)
 
     def _scores(self, history: Matrix, users: Integers | None) -> Float32s:

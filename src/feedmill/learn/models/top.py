@@ -19,10 +19,13 @@ def top(scores: Float32s, k: int) -> tuple[npt.NDArray[np.int64], Float32s]:
     rows, n = scores.shape
     k = min(k, n)
     if k < n:
-        least = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k] if k else np.empty((rows, 0))
-        above = scores > least
-        ties = scores == least
-        chosen = above | (ties & (np.cumsum(ties, axis=1) <= k - above.sum(axis=1, keepdims=True)))
+        least = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]
+        chosen = scores >= least
+        crowded = np.flatnonzero(np.count_nonzero(chosen, axis=1) > k)
+        if len(crowded):
+            above = scores[crowded] > least[crowded]
+            ties = scores[crowded] == least[crowded]
+            chosen[crowded] = above | (ties & (np.cumsum(ties, axis=1) <= k - above.sum(axis=1, keepdims=True)))
         columns = np.nonzero(chosen)[1].reshape(rows, k)
     else:
         columns = np.broadcast_to(np.arange(n), (rows, n))
