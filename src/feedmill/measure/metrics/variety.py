@@ -1,6 +1,6 @@
 """What accuracy does not say of lists: how much of the catalogue they show, how new, how varied, how surprising.
 
-Lists are int [users, k], item indices with the best first, -1 where a list is shorter.
+Lists are int [users, k], item indices with the best first, each once, -1 where a list is shorter.
 """
 
 from __future__ import annotations
@@ -20,12 +20,21 @@ Integers = npt.NDArray[np.integer]
 def coverage(lists: Integers, n_items: int) -> float:
     """The share of `n_items` that stands in at least one list; NaN for an empty catalogue.
 
-    Of the set of lists as a whole: lists of fewer users hold fewer items, so users cannot be resampled for an interval.
+    Of the set of lists as a whole: more users are shown more. Lists drawn twice show nothing new, so a bootstrap
+    gives no interval of it; `jackknife_interval` of `coverage_without_each` does.
 
     >>> coverage(np.array([[0, 1], [1, -1]]), 4)
     0.5
     """
     return len(np.unique(lists[lists >= 0])) / n_items if n_items else math.nan
+
+
+def coverage_without_each(lists: Integers, n_items: int) -> Float64s:
+    """float64 [users]: the coverage of the other users' lists; NaN for an empty catalogue."""
+    users, items = np.nonzero(lists >= 0)[0], lists[lists >= 0]
+    alone = np.bincount(items, minlength=n_items)[items] == 1
+    lost = np.bincount(users[alone], minlength=len(lists))
+    return (len(np.unique(items)) - lost) / n_items if n_items else np.full(len(lists), np.nan)
 
 
 def gini(lists: Integers, n_items: int) -> float:
@@ -39,6 +48,26 @@ def gini(lists: Integers, n_items: int) -> float:
         return math.nan
     ranks = np.arange(1, n_items + 1)
     return float((2 * ranks - n_items - 1) @ counts / (n_items * total))
+
+
+def gini_without_each(lists: Integers, n_items: int) -> Float64s:
+    """float64 [users]: the Gini index of the other users' lists; NaN where these are empty.
+
+    Cost: one sort of the items and one of each list.
+    """
+    shown = lists >= 0
+    counts = np.bincount(lists[shown], minlength=n_items)
+    ordered = np.sort(counts)
+    # A place less for an item takes it from the first of those with as many, and so on for more of these.
+    own = np.sort(np.where(shown, counts[lists], -1), axis=1)
+    places = np.broadcast_to(np.arange(own.shape[1]), own.shape)
+    starts = np.maximum.accumulate(np.where(np.diff(own, axis=1, prepend=-2) != 0, places, 0), axis=1)
+    ranks = np.searchsorted(ordered, own, side="left") + places - starts + 1
+    lost = np.where(own >= 0, 2 * ranks - n_items - 1, 0).sum(axis=1)
+    whole = (2 * np.arange(1, n_items + 1) - n_items - 1) @ ordered
+    left = counts.sum() - shown.sum(axis=1)
+    others: Float64s = np.divide(whole - lost, n_items * left, out=np.full(len(lists), np.nan), where=left > 0)
+    return others
 
 
 def novelty(

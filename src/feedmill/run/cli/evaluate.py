@@ -161,7 +161,7 @@ def _show(report: EvaluationReport) -> None:
         ndcg, *others = (result.metrics[name] for name in names)
         table.add_row(
             plain(result.name), number(ndcg.estimate), f"{number(ndcg.low)} to {number(ndcg.high)}",
-            *(number(value.estimate) for value in others), f"{result.coverage:.1%}",
+            *(number(value.estimate) for value in others), f"{result.coverage.estimate:.1%}",
             f"{result.fit_seconds + result.recommend_seconds:.1f}",
         )  # fmt: skip
     console.print()

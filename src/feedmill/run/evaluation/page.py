@@ -55,6 +55,7 @@ def evaluation_page(report: EvaluationReport) -> str:
             "The share of attention that goes to the most popular items which hold half of all interactions (head), to"
             " the last tenth (tail) and to what lies between; beside what users took to.",
             shares(_exposure(found.models), POPULARITY),
+            _groups(found.models),
             wide=not any(result.by_creator for result in found.models),
         ),
     ]
@@ -64,19 +65,20 @@ def evaluation_page(report: EvaluationReport) -> str:
                 "Whose work is shown",
                 "The same of items by how many took to anything of their creator.",
                 shares(_exposure(found.models, creators=True), POPULARITY),
+                _groups(found.models, creators=True),
             )
         )
     sections += [
         section("For whom", "NDCG of users by how much is known of them.", *_activity(found.models), wide=True),
         section(
             "Catalogue and time",
-            "Coverage is the share of the catalogue in at least one list; Gini is 0 where all items get as much place.",
+            "Coverage is the share of the catalogue in at least one list; Gini is 0 where all items get as much place."
+            " Their intervals are from leaving out one user at a time.",
             table(
-                ("model", "coverage", "Gini", "hits in the tail", "learning", "all lists"),
+                ("model", "coverage", "Gini", "learning", "all lists"),
                 [
                     (
-                        result.name, f"{result.coverage:.1%}", f"{result.gini:.3f}",
-                        _share(result.by_popularity["tail"].found), f"{result.fit_seconds:.2f} s",
+                        result.name, _percents(result.coverage), _within(result.gini), f"{result.fit_seconds:.2f} s",
                         f"{result.recommend_seconds:.2f} s",
                     )
                     for result in found.models
@@ -126,10 +128,25 @@ def _exposure(models: list[ModelResult], *, creators: bool = False) -> list[tupl
     for result in models:
         groups = result.by_creator if creators else result.by_popularity
         if not rows:
-            rows.append(("what users took to", [groups[name].demand for name in POPULARITY]))
-        exposure = [groups[name].exposure for name in POPULARITY]
+            rows.append(("what users took to", [groups[name].demand.estimate for name in POPULARITY]))
+        exposure = [groups[name].exposure.estimate for name in POPULARITY]
         rows.append((result.name, [0.0 if math.isnan(value) else value for value in exposure]))
     return rows
+
+
+def _groups(models: list[ModelResult], *, creators: bool = False) -> str:
+    """The same as numbers with intervals, and how much of what users took to was found."""
+    found = [(result.name, result.by_creator if creators else result.by_popularity) for result in models]
+    demand = ("what users took to", *(_percents(found[0][1][name].demand) for name in POPULARITY), *["–"] * 3)
+    rows = [
+        (
+            model, *(_percents(groups[name].exposure) for name in POPULARITY),
+            *(_percents(groups[name].found) for name in POPULARITY),
+        )
+        for model, groups in found
+    ]  # fmt: skip
+    head = ("", *(f"shown, {name}" for name in POPULARITY), *(f"found, {name}" for name in POPULARITY))
+    return table(head, [demand, *rows])
 
 
 def _activity(models: list[ModelResult]) -> list[str]:
@@ -142,8 +159,18 @@ def _activity(models: list[ModelResult]) -> list[str]:
     return parts
 
 
-def _share(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.1%}"
+def _percents(value: Interval) -> str:
+    if math.isnan(value.estimate):
+        return "–"
+    bounds = "" if math.isnan(value.low) else f" ({100 * value.low:.1f} to {100 * value.high:.1f})"
+    return f"{value.estimate:.1%}{bounds}"
+
+
+def _within(value: Interval) -> str:
+    if math.isnan(value.estimate):
+        return "–"
+    bounds = "" if math.isnan(value.low) else f" ({value.low:.3f} to {value.high:.3f})"
+    return f"{value.estimate:.3f}{bounds}"
 
 
 def _facts(report: EvaluationReport) -> list[tuple[str, str]]:
