@@ -59,7 +59,8 @@ def evaluate(
 ) -> None:
     """Compare models on the log of a home, with intervals, and say which is ahead.
 
-    Every model learns the same part of the log and ranks the full catalogue. Only reads the log.
+    Every model learns the same part of the log and ranks the full catalogue. Only reads the log. Ctrl-C stops between
+    two models and says nothing; the progressive protocol stops after a step, and the same command goes on from there.
     """
     moment = read_moment("--at", at)
 
@@ -98,11 +99,14 @@ def evaluate(
                 said(phase, done, total)
 
             if rules is None:
-                found = progressive.run_progressive(
+                judged = progressive.run_progressive(
                     engine, names or progressive.DEFAULT_MODELS, share=share, at=moment, seed=seed,
-                    samples=samples or progressive.SAMPLES, progress=look_up,
+                    samples=samples or progressive.SAMPLES, progress=said, goes_on=lambda: not stopped,
                 )  # fmt: skip
-                write_page(path, progressive_page(found))
+                if judged is None:
+                    raise Interrupted("stopped, with a snapshot; the same command goes on from there")
+                write_page(path, progressive_page(judged))
+                found = judged
             else:
                 counted = [action for action in (actions or "").split(",") if action]
                 found = run_evaluation(
