@@ -30,7 +30,8 @@ class EngineModel:
     """Learns what the log holds of the training part, in the order of the log, and answers with its feed.
 
     A pair of user and item of any other part is left out whatever the log says of it. What says nothing of interest
-    (impressions, dislikes) goes in up to the last moment of the training part, as in a deployment.
+    (impressions, dislikes) goes in up to the last moment of the training part, as in a deployment. Of a candidate that
+    was not described by then it is told the first description.
     """
 
     def __init__(self, log: Log, logged: Logged, config: Config) -> None:
@@ -67,6 +68,9 @@ class EngineModel:
             own = frozenset(history.pairs().tolist())
             for batch in self._batches(own, int(history.times.max(initial=0)), only=own):
                 learner.step(batch)
+        if candidates is not None:
+            learner.frozen = True
+            learner.step(self._described_later(candidates))
         config = msgspec.structs.replace(
             self._config.feed,
             fan_out=FanOutConfig(parallel=False),
@@ -106,6 +110,18 @@ class EngineModel:
                     waiting = []
         if waiting:
             yield waiting
+
+    def _described_later(self, candidates: npt.NDArray[np.bool_]) -> list[Record]:
+        """The first descriptions of candidates that the engine does not know."""
+        assert self._learner is not None
+        catalog = self._learner.state.catalog.items
+        records = []
+        for item in np.flatnonzero(candidates).tolist():
+            name, said = self._logged.item_ids[item], self._logged.descriptions.get(item)
+            ordinal = catalog.ids.find(name)
+            if said and (ordinal < 0 or not catalog.servable[ordinal]):
+                records.append(Record("item", said[0][0], object=name, body=said[0][1]))
+        return records
 
     def _passes(self, record: Record, wanted: frozenset[int], until: int, only: frozenset[int] | None) -> bool:
         if not is_of_an_item(record):
