@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from feedmill.measure.evaluation.comparison import MAIN, POPULARITY, ModelResult
 from feedmill.measure.metrics import Interval
@@ -69,7 +71,12 @@ def evaluation_page(report: EvaluationReport) -> str:
             )
         )
     sections += [
-        section("For whom", "NDCG of users by how much is known of them.", *_activity(found.models), wide=True),
+        section(
+            "For whom",
+            "NDCG of users by how much is known of them, in thirds; users of whom as much is known share one.",
+            *_activity(found.models),
+            wide=True,
+        ),
         section(
             "Catalogue and time",
             "Coverage is the share of the catalogue in at least one list; Gini is 0 where all items get as much place."
@@ -146,7 +153,8 @@ def _groups(models: list[ModelResult], *, creators: bool = False) -> str:
         for model, groups in found
     ]  # fmt: skip
     head = ("", *(f"shown, {name}" for name in POPULARITY), *(f"found, {name}" for name in POPULARITY))
-    return table(head, [demand, *rows])
+    about = "With 95 % intervals. Found is how much of what users took to of a group stood in their lists."
+    return f'<p class="about">{about}</p>{table(head, [demand, *rows])}'
 
 
 def _activity(models: list[ModelResult]) -> list[str]:
@@ -176,10 +184,9 @@ def _within(value: Interval) -> str:
 def _facts(report: EvaluationReport) -> list[tuple[str, str]]:
     found = report.evaluation
     left_out = "; ".join(f"{count:,}: {rule}" for rule, count in found.left_out.items()) or "nothing"
-    settings = ", ".join(f"{name} {value}" for name, value in report.settings.items() if value is not None)
+    settings = _settings(report.settings)
     models = "; ".join(
-        f"{name} ({', '.join(f'{key} {value}' for key, value in values.items() if value is not None) or 'no settings'})"
-        for name, values in report.model_settings.items()
+        f"{name} ({_settings(values) or 'no settings'})" for name, values in report.model_settings.items()
     )
     return [
         ("Protocol", f"{found.protocol}: {found.rule}" + (f" ({settings})" if settings else "")),
@@ -190,7 +197,15 @@ def _facts(report: EvaluationReport) -> list[tuple[str, str]]:
         ("Left out", left_out),
         ("Models", models or "the engine, as the home configures it"),
         ("Seed", f"{found.seed}"),
-        ("Intervals", f"percentile bootstrap over users, {found.samples:,} resamples, 95 %"),
+        (
+            "Intervals",
+            f"percentile bootstrap over users, {found.samples:,} resamples, 95 %; of coverage and Gini a jackknife",
+        ),
         ("Versions", ", ".join(f"{name} {version}" for name, version in report.versions.items())),
         ("Took", f"{report.seconds:.1f} s"),
     ]
+
+
+def _settings(values: Mapping[str, Any]) -> str:
+    """Those that are set, in words."""
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value not in (None, {}))
