@@ -376,7 +376,7 @@ def verdict(evaluation: Evaluation) -> list[str]:
             continue
         chance = "not chance" if gap.significant() else "that could be chance"
         corrected = f", corrected for {pairs} pairs" if pairs > 1 else ""
-        low, high = sorted((gap.interval.low, gap.interval.high))
+        low, high = gap.interval.low, gap.interval.high
         sentences.append(
             f"{best.name} is ahead of {other.name} ({numbers}): {chance} (the difference lies between {low:+.4f} and"
             f" {high:+.4f} with 95 % confidence; p = {gap.corrected:.2g}{corrected})."

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from feedmill.domain.errors import InvalidArgument
+from feedmill.measure.metrics.inequality import gini_index, gini_ranks
 
 Float64s = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.integer]
@@ -42,12 +43,7 @@ def gini(lists: Integers, n_items: int) -> float:
 
     The Gini index of exposure (Fleder and Hosanagar, 2009).
     """
-    counts = np.sort(np.bincount(lists[lists >= 0], minlength=n_items))
-    total = counts.sum()
-    if not total:
-        return math.nan
-    ranks = np.arange(1, n_items + 1)
-    return float((2 * ranks - n_items - 1) @ counts / (n_items * total))
+    return gini_index(np.bincount(lists[lists >= 0], minlength=n_items))
 
 
 def gini_without_each(lists: Integers, n_items: int) -> Float64s:
@@ -64,7 +60,7 @@ def gini_without_each(lists: Integers, n_items: int) -> Float64s:
     starts = np.maximum.accumulate(np.where(np.diff(own, axis=1, prepend=-2) != 0, places, 0), axis=1)
     ranks = np.searchsorted(ordered, own, side="left") + places - starts + 1
     lost = np.where(own >= 0, 2 * ranks - n_items - 1, 0).sum(axis=1)
-    whole = (2 * np.arange(1, n_items + 1) - n_items - 1) @ ordered
+    whole = gini_ranks(n_items) @ ordered
     left = counts.sum() - shown.sum(axis=1)
     others: Float64s = np.divide(whole - lost, n_items * left, out=np.full(len(lists), np.nan), where=left > 0)
     return others

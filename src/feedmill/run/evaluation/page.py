@@ -8,6 +8,7 @@ from typing import Any
 
 from feedmill.measure.evaluation.comparison import MAIN, POPULARITY, ModelResult
 from feedmill.measure.metrics import Interval
+from feedmill.run.evaluation.pairs import pairs_table
 from feedmill.run.evaluation.report import EvaluationReport
 from feedmill.run.report.page import command, facts, notes, page, section, table, tiles
 from feedmill.run.report.plots import Mark, intervals, shares
@@ -47,9 +48,7 @@ def evaluation_page(report: EvaluationReport) -> str:
             "Pairs",
             "Whether one is ahead of the other, by NDCG. p is of a randomisation test over users, corrected for the"
             " number of pairs (Holm); below .05 it is not chance.",
-            table(
-                ("ahead", "behind", "difference", "95 % interval", "p, corrected", "chance?"), _pairs(report), first=2
-            ),
+            pairs_table(found.differences),
             wide=True,
         ),
         section(
@@ -117,17 +116,6 @@ def _marks(models: list[ModelResult], metric: str, best: ModelResult) -> list[Ma
 
 def _mark(label: str, value: Interval, *, strong: bool = False) -> Mark:
     return Mark(label, value.estimate, value.low, value.high, strong)
-
-
-def _pairs(report: EvaluationReport) -> list[tuple[str, ...]]:
-    return [
-        (
-            pair.first, pair.second, f"{pair.interval.estimate:+.4f}",
-            f"{pair.interval.low:+.4f} to {pair.interval.high:+.4f}", f"{pair.corrected:.2g}",
-            "no" if pair.significant() else "could be",
-        )
-        for pair in report.evaluation.differences
-    ]  # fmt: skip
 
 
 def _exposure(models: list[ModelResult], *, creators: bool = False) -> list[tuple[str, list[float]]]:
