@@ -59,8 +59,9 @@ def evaluate(
 ) -> None:
     """Compare models on the log of a home, with intervals, and say which is ahead.
 
-    Every model learns the same part of the log and ranks the full catalogue. Only reads the log. Ctrl-C stops between
-    two models and says nothing; the progressive protocol stops after a step, and the same command goes on from there.
+    Every model learns the same part of the log and ranks the full catalogue. Only reads the log. Ctrl-C stops it with
+    nothing said, between two models or while the engine learns; the progressive protocol stops after a step, and the
+    same command goes on from there.
     """
     moment = read_moment("--at", at)
 

@@ -14,7 +14,7 @@ from feedmill.domain.records import Record
 from feedmill.domain.slots import SlotRegistry
 from feedmill.learn.training.learner import Learner
 from feedmill.run.config import Config
-from feedmill.run.evaluation.logged import Logged, is_of_an_item
+from feedmill.run.evaluation.logged import Logged, Progress, is_of_an_item
 from feedmill.run.feed import make_feed
 from feedmill.serve.pipeline.fan_out import FanOutConfig
 from feedmill.serve.pipeline.request import MAX_LIMIT, Request
@@ -22,6 +22,8 @@ from feedmill.serve.selectors.fresh_positions import FreshPositionsConfig
 from feedmill.stream.log.protocol import Log
 
 NAME = "feedmill"
+_AT_ONCE = 2_000
+"""Records that are read at a time."""
 _MORE = 5
 """A page is so many times as long as the list, since it may name items that nobody in the training part has met."""
 
@@ -34,8 +36,16 @@ class EngineModel:
     was not described by then it is told the first description.
     """
 
-    def __init__(self, log: Log, logged: Logged, config: Config) -> None:
+    def __init__(
+        self,
+        log: Log,
+        logged: Logged,
+        config: Config,
+        progress: Progress = lambda phase, done, total: None,
+    ) -> None:
+        """`progress` is told while the log is gone through; what it raises ends that."""
         self._log = log
+        self._progress = progress
         self._user_of = {name: i for i, name in enumerate(logged.user_ids)}
         self._item_of = {name: i for i, name in enumerate(logged.item_ids)}
         self._logged = logged
@@ -100,7 +110,7 @@ class EngineModel:
         waiting: list[Record] = []
         position, end = 0, self._log.end()
         while position < end:
-            records, position = self._log.read(position, 10_000)
+            records, position = self._log.read(position, _AT_ONCE)
             for record in records:
                 if not self._passes(record, wanted, until, only):
                     continue
@@ -108,6 +118,7 @@ class EngineModel:
                 if len(waiting) == size:
                     yield waiting
                     waiting = []
+            self._progress("feedmill goes through the log", position, end)
         if waiting:
             yield waiting
 

@@ -77,7 +77,7 @@ def run_evaluation(
         makers[text] = lambda text=text: DescribedModel(make_model(text, seed), logged)  # type: ignore[misc]
     interactions = logged.interactions
     if engine_model.NAME in models:
-        makers[engine_model.NAME] = lambda: EngineModel(engine.log, logged, engine.config)
+        makers[engine_model.NAME] = lambda: EngineModel(engine.log, logged, engine.config, progress)
     compared = evaluate(
         makers, protocol, interactions, k=k, seed=seed, samples=samples, creators=logged.creators, progress=progress
     )
