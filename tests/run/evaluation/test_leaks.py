@@ -231,3 +231,15 @@ def test_another_future_puts_no_user_into_another_segment() -> None:
         past = interactions.take(interactions.times < CUT)
         found.append(find_segments(past, SegmentsConfig(most=3, factors=4)).of_users[: interactions.n_users])
     assert found[0].tolist() == found[1].tolist()
+
+
+@pytest.mark.parametrize("name", ["content", NAME])
+def test_items_that_were_described_when_all_had_happened_are_recommended(name: str) -> None:
+    """As where an application brings in its log first and its items then."""
+    generator = np.random.default_rng(0)
+    records = [happened(generator, n, pair) for n, pair in enumerate(generator.permutation(USERS * ITEMS)[:PAST])]
+    log = MemoryLog()
+    log.append([*records, *(described(f"i{n}", CUT, generator) for n in range(ITEMS))])
+    logged = read_log(log, CONFIG)
+    (split,) = make_protocol("temporal", {}).splits(logged.interactions)
+    assert (asked(make(name, log, logged), split)[0] >= 0).all()

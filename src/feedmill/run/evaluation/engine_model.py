@@ -32,8 +32,8 @@ class EngineModel:
     """Learns what the log holds of the training part, in the order of the log, and answers with its feed.
 
     A pair of user and item of any other part is left out whatever the log says of it. What says nothing of interest
-    (impressions, dislikes) goes in up to the last moment of the training part, as in a deployment. Of a candidate that
-    was not described by then it is told the first description.
+    (impressions, dislikes) goes in up to the last moment of the training part, as in a deployment. Of an item
+    that may be recommended and was not described by then it is told the first description.
     """
 
     def __init__(
@@ -78,9 +78,8 @@ class EngineModel:
             own = frozenset(history.pairs().tolist())
             for batch in self._batches(own, int(history.times.max(initial=0)), only=own):
                 learner.step(batch)
-        if candidates is not None:
-            learner.frozen = True
-            learner.step(self._described_later(candidates))
+        allowed = self._known if candidates is None else candidates
+        learner.step(self._described_later(allowed))
         config = msgspec.structs.replace(
             self._config.feed,
             fan_out=FanOutConfig(parallel=False),
@@ -88,7 +87,6 @@ class EngineModel:
             repeat_seen_when_short=False,
         )
         feed = make_feed(learner.state, lambda: learner.parameters, config)
-        allowed = self._known if candidates is None else candidates
         limit = min(MAX_LIMIT, _MORE * k if candidates is None else MAX_LIMIT)
         items = np.full((len(users), k), -1, dtype=np.int32)
         scores = np.zeros((len(users), k), dtype=np.float32)
@@ -122,12 +120,12 @@ class EngineModel:
         if waiting:
             yield waiting
 
-    def _described_later(self, candidates: npt.NDArray[np.bool_]) -> list[Record]:
-        """The first descriptions of candidates that the engine does not know."""
+    def _described_later(self, allowed: npt.NDArray[np.bool_]) -> list[Record]:
+        """The first descriptions of items that may be recommended, where the engine knows none."""
         assert self._learner is not None
         catalog = self._learner.state.catalog.items
         records = []
-        for item in np.flatnonzero(candidates).tolist():
+        for item in np.flatnonzero(allowed).tolist():
             name, said = self._logged.item_ids[item], self._logged.descriptions.get(item)
             ordinal = catalog.ids.find(name)
             if said and (ordinal < 0 or not catalog.servable[ordinal]):
