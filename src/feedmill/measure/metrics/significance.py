@@ -67,14 +67,15 @@ def ratio_intervals(
     generator: np.random.Generator,
     confidence: float = 0.95,
 ) -> list[Interval]:
-    """`ratio_interval` of m columns, all under the same resamples: as dear as one of them, and a whole stays one."""
+    """`ratio_interval` of m columns, all under the same resamples, so that shares of one whole add up in each."""
     n, columns = numerators.shape
     sums, wholes = numerators.sum(axis=0), denominators.sum(axis=0)
     if n < 2:
         estimates = np.divide(sums, wholes, out=np.full(columns, np.nan), where=wholes > 0)
         return [Interval(float(estimate), math.nan, math.nan, confidence, math.nan) for estimate in estimates]
-    both = np.concatenate([numerators, denominators], axis=1)
-    drawn = np.concatenate([_times(draw, n) @ both for draw in _draws(n, n, samples, generator)])
+    both = np.ascontiguousarray(np.concatenate([numerators, denominators], axis=1).T)
+    parts = [[column[draw].sum(axis=1) for column in both] for draw in _draws(n, n, samples, generator)]
+    drawn = np.concatenate([np.stack(part, axis=1) for part in parts])
     return [
         _ratio(float(sums[i]), float(wholes[i]), drawn[:, i], drawn[:, columns + i], confidence) for i in range(columns)
     ]
@@ -144,10 +145,3 @@ def _draws(n: int, below: int, samples: int, generator: np.random.Generator) -> 
     at_once = max(1, _BLOCK // max(n, 1))
     for start in range(0, samples, at_once):
         yield generator.integers(below, size=(min(at_once, samples - start), n))
-
-
-def _times(draw: npt.NDArray[np.int64], n: int) -> Float64s:
-    """float64 [rows, n]: how often each of n numbers stands in each row of a draw."""
-    rows = len(draw)
-    places = draw + n * np.arange(rows)[:, None]
-    return np.bincount(places.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
