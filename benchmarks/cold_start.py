@@ -208,7 +208,7 @@ class FirstSeen:
 
 
 def in_kuairand(data: Path, alone: bool) -> FirstSeen:
-    """The first impression of each video, in the second half of the log."""
+    """The first impression of each video, in the last four fifths of the log."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         command = [Path(sys.executable).with_name("feedmill"), "import", "kuairand", data, "--json", "--home", folder]
@@ -274,6 +274,7 @@ def main() -> None:
         asked=asked,
         unseen_items={name: bounds(mean_interval(means[name])) for name in ("items", "items_by_ids")},
         new_users={name: bounds(mean_interval(means[name])) for name in ("declared", "silent")},
+        items_less_ids=bounds(mean_interval(means["items"] - means["items_by_ids"])),
         declared_less_silent=bounds(mean_interval(means["declared"] - means["silent"])),
         unseen_videos={"rows": len(full.labels), **video, "all features less ids": bounds(less)},
     )  # fmt: skip

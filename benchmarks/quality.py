@@ -42,13 +42,13 @@ from click_quality import (
 )
 from feedmill.domain.interactions import Interactions
 from feedmill.learn.models.batch import BatchModel
+from feedmill.learn.models.named import BATCH_MODELS
 from feedmill.learn.models.popularity import Popularity
 from feedmill.measure.evaluation.protocol import Split
 from feedmill.measure.evaluation.temporal import LeaveLastOut, Temporal
 from feedmill.measure.metrics import Interval, hits_in_arrays, user_interval
 from feedmill.run.engine import Engine
 from feedmill.run.evaluation.logged import read_log
-from feedmill.run.evaluation.models import BATCH_MODELS
 from peers.environment import Unavailable, ask, python_of
 from report import Figure, arguments, progress, report
 from sync_interval import KUAIRAND_FROM

@@ -29,7 +29,7 @@ def test_reflection_finds_the_stages_of_the_for_you_feed() -> None:
     assert {stage_class.name for stage_class in STAGES} == {
         "user", "history", "co_visitation", "liked", "two_tower", "model", "trending", "fresh", "catalogue", "item",
         "excluded", "visibility", "expired", "blocked_authors", "hidden", "negative_feedback", "seen", "ranker",
-        "weighted", "spread", "fresh_positions",
+        "weighted", "interests", "spread", "fresh_positions",
     }  # fmt: skip
 
 

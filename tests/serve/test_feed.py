@@ -18,6 +18,7 @@ from feedmill.serve.pipeline.fan_out import FanOutConfig
 from feedmill.serve.pipeline.readers import Int32s
 from feedmill.serve.pipeline.request import Request
 from feedmill.serve.pipeline.stages import SourceConfig, StageConfig
+from feedmill.serve.scorers.interests import InterestsConfig
 from feedmill.serve.scorers.weighted import WeightedConfig
 from feedmill.stream.features.pack import unpack
 from feedmill.testing.pipeline_contract import NOW, MemoryState, World
@@ -51,7 +52,8 @@ def test_known_new_and_hardly_known_users_get_twenty_different_items_with_reason
 
 
 def test_the_final_score_is_the_configured_weighing_of_the_predictions() -> None:
-    page = feed(World(), weighted=WeightedConfig(weights={"hide": -3.0})).recommend(ask())
+    weighted, interests = WeightedConfig(weights={"hide": -3.0}), InterestsConfig(enabled=False)
+    page = feed(World(), weighted=weighted, interests=interests).recommend(ask())
     for item in page.items:
         assert item.score == pytest.approx(2 * item.predictions["like"] - 3 * item.predictions["hide"], rel=1e-5)
 

@@ -162,21 +162,35 @@ def replay(
     *,
     snapshot_steps: int,
     after_step: Callable[[Replay], bool] = lambda replay: True,
+    keep: bool = False,
 ) -> Replay | None:
     """Run a replay to the end of its log, from the snapshot in `folder` where an earlier one was stopped.
 
     `make_replay` makes a new one, whose learner keeps in the folder that it is given what it has no room for in memory.
-    `after_step` is told of every step; when it returns False, a snapshot is taken and None is returned.
+    `after_step` is told of every step; when it returns False, a snapshot is taken and None is returned. At the end
+    nothing is left in the folder, unless `keep` says that there is to be a snapshot until `forget` is called.
     Raises HomeError while another process runs the same replay.
     """
-    place = folder / xxhash.xxh3_64_hexdigest(make_replay(None).digest)
+    place = _place(folder, make_replay(None))
     snapshots = Snapshots(place, keep=1)
     with storage_errors(place):
         lock = WriterLock(place / "lock", "running this very replay")
     try:
-        return _go_on(lambda: make_replay(place), snapshots, snapshot_steps, after_step)
+        done = _go_on(lambda: make_replay(place), snapshots, snapshot_steps, after_step, keep)
     finally:
         lock.release()
+    if done is not None and not keep:
+        forget(done, folder)
+    return done
+
+
+def forget(done: Replay, folder: Path) -> None:
+    """Remove what a replay that has ended has left in the folder."""
+    shutil.rmtree(_place(folder, done), ignore_errors=True)
+
+
+def _place(folder: Path, one: Replay) -> Path:
+    return folder / xxhash.xxh3_64_hexdigest(one.digest)
 
 
 def _go_on(
@@ -184,6 +198,7 @@ def _go_on(
     snapshots: Snapshots,
     snapshot_steps: int,
     after_step: Callable[[Replay], bool],
+    keep: bool,
 ) -> Replay | None:
     running = make_replay()
     for step in reversed(snapshots.steps()):
@@ -204,9 +219,6 @@ def _go_on(
 
     while running.position < end and not stopped:
         running.run(end, snapshot_steps, goes_on)
-        if running.position < end:
+        if running.position < end or keep:
             snapshots.save(running, running.step, running.position)
-    if running.position < end:
-        return None
-    shutil.rmtree(snapshots.folder, ignore_errors=True)
-    return running
+    return None if running.position < end else running

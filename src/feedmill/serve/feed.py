@@ -2,7 +2,7 @@
 
 user, history -> co_visitation, liked, two_tower, model, trending, fresh -> item
      -> excluded, visibility, expired, blocked_authors, hidden, negative_feedback, seen
-     -> ranker, weighted -> spread -> fresh_positions
+     -> ranker, weighted, interests -> spread -> fresh_positions
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ from feedmill.serve.retrieval.model import ModelSource
 from feedmill.serve.retrieval.popularity import Popularity
 from feedmill.serve.retrieval.trending import TrendingSource
 from feedmill.serve.retrieval.two_tower import TwoTowerSource
+from feedmill.serve.scorers.interests import InterestsScorer
 from feedmill.serve.scorers.ranker import RankerScorer
 from feedmill.serve.scorers.weighted import WeightedScorer
 from feedmill.serve.selectors.fresh_positions import FreshPositionsSelector
@@ -203,7 +204,7 @@ def _stages(catalog: Catalog, state: StateReader, popularity: Popularity, models
     scorers: list[Scorer] = []
     if models.extractor is not None and models.ranker is not None:
         scorers.append(RankerScorer(models.extractor, models.ranker, models.objectives, config.ranker))
-    scorers.append(WeightedScorer(models.objectives, config.weighted))
+    scorers += [WeightedScorer(models.objectives, config.weighted), InterestsScorer(catalog, config.interests)]
     return Stages(
         request_hydrators=(UserHydrator(catalog), HistoryHydrator(state)),
         sources=tuple(sources),

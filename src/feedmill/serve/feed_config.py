@@ -14,6 +14,7 @@ from feedmill.serve.retrieval.fresh import FreshConfig
 from feedmill.serve.retrieval.liked import LikedConfig
 from feedmill.serve.retrieval.model import ModelConfig
 from feedmill.serve.retrieval.two_tower import TwoTowerConfig
+from feedmill.serve.scorers.interests import InterestsConfig
 from feedmill.serve.scorers.ranker import RankerStageConfig
 from feedmill.serve.scorers.weighted import WeightedConfig
 from feedmill.serve.selectors.fresh_positions import FreshPositionsConfig
@@ -40,6 +41,7 @@ class FeedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     seen: SeenConfig = SeenConfig()
     ranker: RankerStageConfig = RankerStageConfig()
     weighted: WeightedConfig = WeightedConfig()
+    interests: InterestsConfig = InterestsConfig()
     spread: SpreadConfig = SpreadConfig()
     fresh_positions: FreshPositionsConfig = FreshPositionsConfig()
     similar: SimilarConfig = SimilarConfig()
@@ -69,6 +71,7 @@ def popularity_config(config: FeedConfig) -> FeedConfig:
         catalogue=StageConfig(),
         ranker=replace(config.ranker, enabled=False),
         weighted=replace(config.weighted, enabled=False),
+        interests=replace(config.interests, enabled=False),
         spread=replace(config.spread, enabled=False),
         fresh_positions=replace(config.fresh_positions, enabled=False),
         similar=replace(config.similar, enabled=False),

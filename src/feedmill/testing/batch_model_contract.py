@@ -180,10 +180,11 @@ class BatchModelContract:
         model.save(tmp_path / "model")
         kept = type(model).load(tmp_path / "model")
         assert kept.config == model.config
-        for one, other in zip(
-            model.recommend(np.arange(-1, USERS + 1), K), kept.recommend(np.arange(-1, USERS + 1), K), strict=True
-        ):
-            assert one.tobytes() == other.tobytes()
+        given = Interactions.of([0, 0, 1], [4, 8, 5], n_users=2, n_items=ITEMS)
+        for users, history in ((np.arange(-1, USERS + 1), None), (np.arange(2), given)):
+            answers = (one.recommend(users, K, history=history) for one in (model, kept))
+            for one, other in zip(*answers, strict=True):
+                assert one.tobytes() == other.tobytes()
 
     def test_a_file_that_is_cut_off_or_another_models_is_refused(self, tmp_path: Path) -> None:
         model = self.fitted()

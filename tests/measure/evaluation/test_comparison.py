@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from feedmill.domain.errors import InvalidArgument
 from feedmill.domain.interactions import Interactions
@@ -57,8 +58,10 @@ def test_variety_is_measured_on_the_items_of_the_training_part() -> None:
     found = compared(five=(5, 0), one=(5,)).models
     both, alone = (next(result for result in found if result.name == name) for name in ("five", "one"))
     # Items 0, 1, 2 and 5 can be recommended; six users see 5 and 0, or only 5.
-    assert (both.coverage, alone.coverage) == (0.5, 0.25)
-    assert (both.gini, alone.gini) == (0.5, 0.75)
+    assert (both.coverage.estimate, alone.coverage.estimate) == (0.5, 0.25)
+    assert (both.gini.estimate, alone.gini.estimate) == (0.5, 0.75)
+    # All see the same: without any one of them it is the same.
+    assert (both.coverage.low, both.coverage.high, both.gini.low, both.gini.high) == (0.5, 0.5, 0.5, 0.5)
     # Of six users one had met each of 5 and 0: log2 6 bits. The same one: they are alike in all.
     assert both.metrics["novelty"].estimate == pytest.approx(math.log2(6))
     assert both.metrics["diversity"].estimate == pytest.approx(0)
@@ -69,19 +72,22 @@ def test_variety_is_measured_on_the_items_of_the_training_part() -> None:
 def test_what_goes_to_the_tail_is_set_beside_what_is_wanted_of_it() -> None:
     found = compared(five=(5, 0)).models[0].by_popularity
     # Of twelve interactions items 1 and 2 have five each, 0 and 5 one each: head 1 and 2, middle 0, tail 5.
-    assert {name: group.demand for name, group in found.items()} == {
+    assert {name: group.demand.estimate for name, group in found.items()} == {
         "head": pytest.approx(1 / 6), "middle": pytest.approx(1 / 6), "tail": pytest.approx(4 / 6),
     }  # fmt: skip
-    assert found["tail"].exposure == pytest.approx(1 / (1 + 1 / math.log2(3)))
-    assert (found["tail"].found, found["middle"].found, found["head"].found) == (1, 1, 0)
+    assert found["tail"].exposure.estimate == pytest.approx(1 / (1 + 1 / math.log2(3)))
+    assert [found[name].found.estimate for name in ("tail", "middle", "head")] == [1, 1, 0]
+    # Everybody has the same list, but not everybody wants the same.
+    assert found["tail"].exposure.low == pytest.approx(found["tail"].exposure.high)
+    assert found["tail"].demand.low < 4 / 6 < found["tail"].demand.high
 
 
 def test_the_groups_of_creators_are_those_of_their_items() -> None:
     creators = np.array([0, 1, 1, -1, -1, 0])
     found = evaluate({"five": lambda: Says(5, 0)}, LeaveLastOut(), LOG, k=2, samples=10, creators=creators)
     of_creators = found.models[0].by_creator
-    assert of_creators["head"].exposure == 0
-    assert of_creators["head"].exposure + of_creators["middle"].exposure + of_creators["tail"].exposure == 1
+    assert of_creators["head"].exposure.estimate == 0
+    assert sum(group.exposure.estimate for group in of_creators.values()) == 1
     assert compared(five=(5, 0)).models[0].by_creator == {}
 
 
@@ -112,6 +118,25 @@ def test_a_user_who_is_asked_for_in_several_folds_counts_once() -> None:
     assert found.left_out[REPEATS] == 1
     assert found.splits == ["fold 1 of 3", "fold 2 of 3", "fold 3 of 3"]
     assert found.test + sum(found.left_out.values()) == len(again)
+
+
+def test_who_is_left_out_is_missing_in_the_folds_in_which_he_was_asked_for() -> None:
+    class Own(Says):
+        """Gives each user the item with his number."""
+
+        def recommend(self, users, k, *, history=None, candidates=None):
+            return np.array(users, dtype=np.int32)[:, None], np.zeros((len(users), 1), dtype=np.float32)
+
+    generator = np.random.default_rng(0)
+    log = Interactions.of(np.repeat(np.arange(8), 5), np.concatenate([generator.permutation(8)[:5] for _ in range(8)]))
+    protocol = InteractionFolds(folds=3)
+    found = evaluate({"own": lambda: Own()}, protocol, log, k=1, samples=10).models[0].coverage
+    splits = list(protocol.splits(log))
+    shares = np.array([[(split.users != user).sum() for split in splits] for user in range(9)]) / 8
+    without, whole = shares[:8].mean(axis=1), shares[8].mean()
+    assert found.estimate == pytest.approx(whole)
+    error = math.sqrt(7 / 8 * np.square(without - without.mean()).sum())
+    assert found.estimate - found.low == pytest.approx(stats.t.ppf(0.975, 7) * error)
 
 
 def test_a_model_is_shown_the_training_part_alone() -> None:

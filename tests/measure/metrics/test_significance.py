@@ -18,6 +18,7 @@ from feedmill.measure.metrics import (
     metric_interval,
     randomisation_test,
     ratio_interval,
+    ratio_intervals,
     user_interval,
 )
 
@@ -34,6 +35,19 @@ def test_users_without_a_value_are_left_out_of_the_interval():
     interval = user_interval(np.array([1.0, math.nan, 1.0]), 10, np.random.default_rng(0))
     assert (interval.estimate, interval.low, interval.high) == (1, 1, 1)
     assert math.isnan(user_interval(np.array([math.nan]), 10, np.random.default_rng(0)).estimate)
+
+
+def test_ratios_of_one_table_are_resampled_together():
+    generator = np.random.default_rng(6)
+    above, below = generator.random((80, 2)), generator.random((80, 2)) + 0.5
+    found = ratio_intervals(above, below, 500, np.random.default_rng(7))
+    for column in range(2):
+        alone = ratio_interval(above[:, column], below[:, column], 500, np.random.default_rng(7))
+        for one in (found[column], alone):
+            assert one.estimate == pytest.approx(above[:, column].sum() / below[:, column].sum())
+        assert (found[column].low, found[column].high) == pytest.approx((alone.low, alone.high))
+    silent = ratio_intervals(above, below * [1, 0], 10, np.random.default_rng(7))
+    assert math.isnan(silent[1].estimate)
 
 
 def test_the_randomisation_test_comes_to_the_share_of_all_swaps_that_differ_as_much():

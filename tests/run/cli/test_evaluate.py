@@ -40,8 +40,11 @@ def test_every_model_has_every_metric_with_an_interval(report: dict[str, Any]) -
     for model in models:
         assert {*RANKING_METRICS, "novelty", "diversity", "serendipity"} == set(model["metrics"])
         assert all(value["low"] <= value["estimate"] <= value["high"] for value in model["metrics"].values())
-        assert 0 < model["coverage"] <= 1
+        assert 0 < model["coverage"]["low"] <= model["coverage"]["estimate"] <= model["coverage"]["high"] <= 1
+        assert model["gini"]["low"] < model["gini"]["estimate"] < model["gini"]["high"]
         assert len(model["by_activity"]) == len(model["by_popularity"]) == 3
+        for group in model["by_popularity"].values():
+            assert all(value["low"] <= value["estimate"] <= value["high"] for value in group.values())
     assert len(report["evaluation"]["differences"]) == 3
     assert [model["metrics"]["ndcg"]["estimate"] for model in models] == sorted(
         (model["metrics"]["ndcg"]["estimate"] for model in models), reverse=True

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from feedmill.run.cli.stopping import StopFlag
+from feedmill.run.engine import Engine
+from feedmill.run.evaluation.progressive import ProgressiveReport, run_progressive
 from feedmill.testing.command_line import COMMAND
 
 SMALL_STEPS = ("--set", "training.batch=16", "--set", "training.snapshot_steps=40")
@@ -115,6 +117,46 @@ def test_a_replay_that_is_stopped_goes_on_and_reports_the_same(
     for report in (resumed, whole):
         del report["seconds"], report["rows_per_second"]
     assert resumed == whole
+    assert not any(home.glob("replay/*"))
+
+
+def test_a_progressive_evaluation_that_is_asked_to_stop_takes_a_snapshot_and_goes_on_from_it(
+    feedmill, home: Path, imported: Path, tmp_path: Path
+) -> None:
+    words: list[str | Path] = ["evaluate", "--protocol", "progressive", "--samples", "100", *SMALL_STEPS, "--json"]
+    words += ["--report", tmp_path / "page.html", "--home"]
+    snapshots = "replay/*/[0-9]*/manifest.json"
+    code, stdout, stderr = interrupt([*words, home], signal.SIGINT, lambda: any(home.glob(snapshots)))
+    assert code == 130
+    assert "the same command goes on from there" in json.loads(stdout.splitlines()[-1])["error"]["message"]
+    assert "Traceback" not in stderr
+    assert any(home.glob(snapshots))
+    resumed, whole = feedmill(*words, home).json, feedmill(*words, imported).json
+    assert (resumed["objectives"], resumed["verdict"]) == (whole["objectives"], whole["verdict"])
+    assert not any(home.glob("replay/*"))
+
+
+def test_a_progressive_evaluation_does_no_replay_twice(home: Path) -> None:
+    """Stopped in its second replay it goes on there, and stopped behind both it has both."""
+    phases: list[tuple[str, bool]] = []
+
+    def told(phase: str, done: int, total: int) -> None:
+        phases.append((phase, done >= total))
+
+    def attempt(goes_on: Callable[[], bool]) -> ProgressiveReport | None:
+        phases.clear()
+        with Engine.open(home, environment={}) as engine:
+            return run_progressive(engine, samples=100, progress=told, goes_on=goes_on)
+
+    first, second = "replaying", "replaying, frozen"
+    assert attempt(lambda: phases[-1][0] != second) is None
+    assert (first, True) in phases
+    assert (second, True) not in phases
+    assert attempt(lambda: phases[-1] != (second, True)) is None
+    assert first not in dict(phases)
+    assert (second, True) in phases
+    assert attempt(lambda: True) is not None
+    assert not {first, second} & set(dict(phases))
     assert not any(home.glob("replay/*"))
 
 

@@ -33,6 +33,8 @@ def test_settings_may_hold_one_value_or_several_or_several_by_name() -> None:
         ("content:attributes=year=often", "often"),
         ("weighted:models=svd+none", "no model is called 'none'"),
         ("svd:sides=3", "no setting of svd"),
+        ("svd:seed=-1", "svd.seed: -1 must be at least 0"),
+        ("stacked:seed=4294967296", "must be at least 0 and below"),
     ],
 )
 def test_what_cannot_be_made_is_refused_with_what_can(text: str, told: str) -> None:

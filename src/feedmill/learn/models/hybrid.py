@@ -79,15 +79,13 @@ class Hybrid(BatchModel):
         super()._restore(kept)
 
 
-def check_parts(hybrid: str, models: Sequence[str], seed: int) -> None:
+def check_parts(hybrid: str, models: Sequence[str]) -> None:
     """Raises ConfigError for parts that there are not, and for fewer than two."""
     if len(models) < 2 or len(set(models)) < len(models):
         raise ConfigError(f"{hybrid}.models: {'+'.join(models) or 'none'}; name at least two, each once")
     for name in models:
         if name not in SINGLE_MODELS:
             raise ConfigError(f"{hybrid}.models: no model is called {name!r}; there are {', '.join(SINGLE_MODELS)}")
-    if seed < 0:
-        raise ConfigError(f"{hybrid}.seed: {seed} must be at least 0")
 
 
 class WeightedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,7 +97,7 @@ class WeightedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_parts("weighted", self.models, self.seed)
+        check_parts("weighted", self.models)
         if not 0 <= self.first <= 1:
             raise ConfigError(f"weighted.first: {self.first} must be from 0 to 1")
 
@@ -128,7 +126,7 @@ class StackedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_parts("stacked", self.models, self.seed)
+        check_parts("stacked", self.models)
         if self.negatives < 1:
             raise ConfigError(f"stacked.negatives: {self.negatives} must be at least 1")
         if not self.regularization >= 0:
@@ -206,7 +204,7 @@ class SwitchingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_parts("switching", self.models, self.seed)
+        check_parts("switching", self.models)
         if len(self.models) != 2:
             raise ConfigError(f"switching.models: {'+'.join(self.models)}; name two")
         if self.few < 1:

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from scipy import sparse
 
-from feedmill.domain.errors import SnapshotError
+from feedmill.domain.errors import ConfigError, SnapshotError
 from feedmill.learn.models.space import Range
 from feedmill.stream.files import atomic_write, storage_errors
 
@@ -31,7 +31,11 @@ class KeptModel(ABC):
     """What tuning may choose; settings that are not named stay as they are."""
 
     def __init__(self, config: Any = None) -> None:
+        """Raises ConfigError for a seed that not every library takes."""
         self.config = self.Config() if config is None else config
+        seed = getattr(self.config, "seed", 0)
+        if not 0 <= seed < 1 << 32:
+            raise ConfigError(f"{self.name}.seed: {seed} must be at least 0 and below 2^32")
 
     @abstractmethod
     def _kept(self) -> dict[str, Any]:

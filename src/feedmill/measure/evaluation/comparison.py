@@ -17,16 +17,21 @@ from feedmill.measure.evaluation.protocol import REPEATS, EvaluationProtocol, Re
 from feedmill.measure.metrics import (
     Difference,
     Interval,
+    attention_by_group,
     compare,
     coverage,
+    coverage_without_each,
     diversity,
-    exposure_by_group,
     gini,
+    gini_without_each,
     head_and_tail,
     hits_in_arrays,
+    jackknife_interval,
     novelty,
     quality_by_group,
+    ratio_intervals,
     serendipity,
+    shares_by_group,
     thirds,
     user_interval,
 )
@@ -43,23 +48,23 @@ POPULARITY = ("head", "middle", "tail")
 class GroupResult(msgspec.Struct, frozen=True):
     """What a model makes of one group of items."""
 
-    demand: float
+    demand: Interval
     """The group's share of what users took to in the test."""
-    exposure: float
+    exposure: Interval
     """Its share of the attention that the lists give."""
-    found: float
+    found: Interval
     """The share of what users took to of it that stood in their lists."""
 
 
 class ModelResult(msgspec.Struct, frozen=True):
-    """One model; every interval is from resampling users."""
+    """One model; intervals are from resampling users, those of coverage and Gini from leaving out one at a time."""
 
     name: str
     metrics: dict[str, Interval]
     """Means over users at the cut-off: ndcg, hit_rate, recall, precision, map, mrr, novelty, diversity, serendipity."""
-    coverage: float
+    coverage: Interval
     """The share of the items of the training part that stands in at least one list."""
-    gini: float
+    gini: Interval
     """How unevenly places go to these items: 0 evenly, 1 all to one."""
     by_activity: dict[str, Interval]
     """NDCG of users by how much is known of them."""
@@ -105,9 +110,12 @@ class _Lists:
     """What one model answered, over all splits."""
 
     values: dict[str, list[Float64s]] = field(default_factory=dict)
-    coverage: list[float] = field(default_factory=list)
-    gini: list[float] = field(default_factory=list)
-    groups: dict[str, list[tuple[Float64s, Float64s, Float64s]]] = field(default_factory=dict)
+    coverage: list[tuple[float, Float64s]] = field(default_factory=list)
+    """Of a split, and without each of its users."""
+    gini: list[tuple[float, Float64s]] = field(default_factory=list)
+    groups: dict[str, list[Float64s]] = field(default_factory=dict)
+    """float64 [users, 3, groups]: how much of what was wanted of each group, how much attention it got, what was
+    found."""
     fit_seconds: float = 0.0
     recommend_seconds: float = 0.0
 
@@ -181,23 +189,24 @@ class _Judge:
         # Of the items that can be recommended, by their places among these.
         place = np.cumsum(self.known) - 1
         within = np.where((lists >= 0) & self.known[lists], place[lists], -1)
-        to.coverage.append(coverage(within, int(self.known.sum())))
-        to.gini.append(gini(within, int(self.known.sum())))
+        size = int(self.known.sum())
+        to.coverage.append((coverage(within, size), coverage_without_each(within, size)))
+        to.gini.append((gini(within, size), gini_without_each(within, size)))
         for name, groups in self.groupings.items():
             to.groups.setdefault(name, []).append(self._groups(lists, groups))
 
-    def _groups(self, lists: Int32s, groups: npt.NDArray[np.int64]) -> tuple[Float64s, Float64s, Float64s]:
-        """Demand, exposure and what was found, by group."""
+    def _groups(self, lists: Int32s, groups: npt.NDArray[np.int64]) -> Float64s:
+        """float64 [users, 3, groups]: interactions of the test, attention, and interactions that the lists found."""
         wanted = groups[self.split.test.items]
         size = lists.max(initial=0) + 1
         asked = self.rows * size + self.split.test.items
         shown = (np.arange(len(lists))[:, None] * size + lists)[lists >= 0]
         found = (self.split.test.items < size) & np.isin(asked, shown)
-        counted = wanted >= 0
-        demand = np.bincount(wanted[counted], minlength=3).astype(np.float64)
-        hits = np.bincount(wanted[counted & found], minlength=3)
-        share = np.divide(hits, demand, out=np.full(3, np.nan), where=demand > 0)
-        return demand / max(demand.sum(), 1), exposure_by_group(lists, groups, 3), share
+        n, parts = len(lists), len(POPULARITY)
+        cells, counted = self.rows * parts + wanted, wanted >= 0
+        demand, hits = (np.bincount(cells[rows], minlength=n * parts) for rows in (counted, counted & found))
+        attention = attention_by_group(lists, groups, parts)
+        return np.stack([demand.reshape(n, parts), attention, hits.reshape(n, parts)], axis=1)
 
     def _obvious(self) -> Int32s:
         """int32 [users, k]: the most popular items that each user has not met."""
@@ -248,15 +257,19 @@ def _summary(
     for name, lists in answers.items():
         generator, of_groups = next(generators), next(generators)
         by_activity = quality_by_group(values[name][MAIN], activity, 3, samples, of_groups)
+        groups = {
+            grouping: _group_results(_sum_by(row, np.concatenate(parts)), samples, of_groups)
+            for grouping, parts in lists.groups.items()
+        }
         results.append(
             ModelResult(
                 name=name,
                 metrics={metric: user_interval(value, samples, generator) for metric, value in values[name].items()},
-                coverage=float(np.mean(lists.coverage)),
-                gini=float(np.mean(lists.gini)),
+                coverage=_of_whole(row, lists.coverage),
+                gini=_of_whole(row, lists.gini),
                 by_activity=dict(zip(ACTIVITY, by_activity, strict=True)),
-                by_popularity=_group_results(lists.groups["popularity"]),
-                by_creator=_group_results(lists.groups["creator"]) if "creator" in lists.groups else {},
+                by_popularity=groups["popularity"],
+                by_creator=groups.get("creator", {}),
                 fit_seconds=round(lists.fit_seconds, 3),
                 recommend_seconds=round(lists.recommend_seconds, 3),
             )
@@ -301,12 +314,27 @@ def _mean_by(row: npt.NDArray[np.int64], values: Float64s) -> Float64s:
     return means
 
 
-def _group_results(parts: list[tuple[Float64s, Float64s, Float64s]]) -> dict[str, GroupResult]:
-    demand, exposure, found = (np.array(values) for values in zip(*parts, strict=True))
-    return {
-        name: GroupResult(float(demand[:, i].mean()), float(exposure[:, i].mean()), float(found[:, i].mean()))
-        for i, name in enumerate(POPULARITY)
-    }
+def _sum_by(row: npt.NDArray[np.int64], values: Float64s) -> Float64s:
+    """The sum of the values [n, ...] of each user."""
+    sums = np.zeros((int(row.max()) + 1, *values.shape[1:]))
+    np.add.at(sums, row, values)
+    return sums
+
+
+def _of_whole(row: npt.NDArray[np.int64], parts: list[tuple[float, Float64s]]) -> Interval:
+    """The mean over splits of what was measured on all lists of each, with an interval from leaving out each user."""
+    mean = float(np.mean([whole for whole, _ in parts]))
+    # Who is left out is missing in those splits alone in which he or she was asked for.
+    less = _sum_by(row, np.concatenate([without - whole for whole, without in parts]))
+    found = jackknife_interval(mean, mean + less / len(parts))
+    return msgspec.structs.replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
+
+
+def _group_results(amounts: Float64s, samples: int, generator: np.random.Generator) -> dict[str, GroupResult]:
+    """Of float64 [users, 3, groups], as `_Lists.groups`."""
+    demand, exposure = (shares_by_group(amounts[:, i], samples, generator) for i in range(2))
+    found = ratio_intervals(amounts[:, 2], amounts[:, 0], samples, generator)
+    return {name: GroupResult(demand[i], exposure[i], found[i]) for i, name in enumerate(POPULARITY)}
 
 
 def summary(evaluation: Evaluation) -> str:
@@ -348,7 +376,7 @@ def verdict(evaluation: Evaluation) -> list[str]:
             continue
         chance = "not chance" if gap.significant() else "that could be chance"
         corrected = f", corrected for {pairs} pairs" if pairs > 1 else ""
-        low, high = sorted((gap.interval.low, gap.interval.high))
+        low, high = gap.interval.low, gap.interval.high
         sentences.append(
             f"{best.name} is ahead of {other.name} ({numbers}): {chance} (the difference lies between {low:+.4f} and"
             f" {high:+.4f} with 95 % confidence; p = {gap.corrected:.2g}{corrected})."

@@ -51,9 +51,7 @@ def _sign(times: Int64s, items: Int32s) -> str:
     if n >= REGULAR_EVENTS:
         gaps = np.diff(times)
         median = float(np.median(gaps))
-        if median > 0 and float(np.median(np.abs(gaps - median))) <= REGULAR * median and np.unique(gaps).size > 1:
-            return f"acts like a clock: an event each {_span(median)}"
-        if median > 0 and (gaps == median).all():
+        if median > 0 and float(np.median(np.abs(gaps - median))) <= REGULAR * median:
             return f"acts like a clock: an event each {_span(median)}"
     if n >= FAST and (times[FAST - 1 :] - times[: n - FAST + 1] < MINUTE).any():
         within = int((np.searchsorted(times, times + MINUTE) - np.arange(n)).max())

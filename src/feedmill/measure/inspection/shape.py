@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feedmill.domain.interactions import Interactions
+from feedmill.measure.metrics.inequality import gini_index
 
 _POINTS = 60
 """Of a curve."""
@@ -69,7 +70,7 @@ def shape_of(interactions: Interactions) -> Shape:
         by_user=_spread(users),
         by_item=_spread(items),
         head={f"{part:.0%}": _first(shares, part) for part in (0.01, 0.1, 0.2)},
-        gini=_gini(items),
+        gini=gini_index(items),
         concentration=_curve(shares),
     )
 
@@ -88,14 +89,6 @@ def _spread(amounts: npt.NDArray[np.int64]) -> Spread:
 
 def _first(shares: npt.NDArray[np.float64], part: float) -> float:
     return float(shares[max(math.ceil(part * len(shares)), 1) - 1]) if len(shares) else math.nan
-
-
-def _gini(descending: npt.NDArray[np.int64]) -> float:
-    n = len(descending)
-    if not n:
-        return math.nan
-    ranks = np.arange(n, 0, -1)
-    return float((2 * ranks - n - 1) @ descending / (n * descending.sum()))
 
 
 def _curve(shares: npt.NDArray[np.float64]) -> list[tuple[float, float]]:

@@ -4,19 +4,22 @@ from feedmill.measure.metrics.bootstrap import Interval, mean_interval, metric_i
 from feedmill.measure.metrics.by_user import auc_by_user, grouped_auc
 from feedmill.measure.metrics.calibration_curve import CalibrationCurve, calibration_curve
 from feedmill.measure.metrics.classification import BinaryMetrics, auc, binary_metrics, calibration, log_loss
-from feedmill.measure.metrics.groups import exposure_by_group, head_and_tail, quality_by_group, thirds
+from feedmill.measure.metrics.groups import (
+    attention_by_group,
+    head_and_tail,
+    quality_by_group,
+    shares_by_group,
+    thirds,
+)
+from feedmill.measure.metrics.jackknife import jackknife_interval
 from feedmill.measure.metrics.progressive import ProgressiveMetrics, Window
 from feedmill.measure.metrics.ranking import (
     RANKING_METRICS,
     Hits,
     RankingMetrics,
-    hit_rate_at,
     hits_in_arrays,
     hits_in_lists,
-    mrr,
-    ndcg_at,
     ranking_metrics,
-    recall_at,
 )
 from feedmill.measure.metrics.significance import (
     Difference,
@@ -24,11 +27,20 @@ from feedmill.measure.metrics.significance import (
     holm,
     randomisation_test,
     ratio_interval,
+    ratio_intervals,
     user_interval,
 )
 from feedmill.measure.metrics.thresholds import Confusion, average_precision, best_threshold, confusion_at
 from feedmill.measure.metrics.values import mae, rmse
-from feedmill.measure.metrics.variety import coverage, diversity, gini, novelty, serendipity
+from feedmill.measure.metrics.variety import (
+    coverage,
+    coverage_without_each,
+    diversity,
+    gini,
+    gini_without_each,
+    novelty,
+    serendipity,
+)
 
 __all__ = [
     "RANKING_METRICS",
@@ -41,6 +53,7 @@ __all__ = [
     "ProgressiveMetrics",
     "RankingMetrics",
     "Window",
+    "attention_by_group",
     "auc",
     "auc_by_user",
     "average_precision",
@@ -51,30 +64,30 @@ __all__ = [
     "compare",
     "confusion_at",
     "coverage",
+    "coverage_without_each",
     "diversity",
-    "exposure_by_group",
     "gini",
+    "gini_without_each",
     "grouped_auc",
     "head_and_tail",
-    "hit_rate_at",
     "hits_in_arrays",
     "hits_in_lists",
     "holm",
+    "jackknife_interval",
     "log_loss",
     "mae",
     "mean_interval",
     "metric_interval",
-    "mrr",
-    "ndcg_at",
     "novelty",
     "paired_bootstrap",
     "quality_by_group",
     "randomisation_test",
     "ranking_metrics",
     "ratio_interval",
-    "recall_at",
+    "ratio_intervals",
     "rmse",
     "serendipity",
+    "shares_by_group",
     "thirds",
     "user_interval",
 ]

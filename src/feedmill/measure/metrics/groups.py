@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from feedmill.domain.errors import InvalidArgument
 from feedmill.measure.metrics.bootstrap import Interval
-from feedmill.measure.metrics.significance import user_interval
+from feedmill.measure.metrics.significance import ratio_intervals, user_interval
 
 Float64s = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.integer]
@@ -26,21 +26,35 @@ def quality_by_group(
     return [user_interval(values[groups == group], samples, generator) for group in range(n_groups)]
 
 
-def exposure_by_group(
+def attention_by_group(
     lists: Integers,  # [users, k]: item indices, best first; -1 where a list is shorter
     groups: Integers,  # [n_items]: below `n_groups`; -1 for items of no group
     n_groups: int,
 ) -> Float64s:
-    """float64 [n_groups]: the share of attention that each group gets; NaN where nothing is shown.
+    """float64 [users, n_groups]: how much attention each list gives to each group of items.
 
     A place gets attention by 1 / log2(rank + 1), as in Singh and Joachims (2018).
     """
-    attention = np.broadcast_to(1 / np.log2(np.arange(2, lists.shape[1] + 2)), lists.shape)
+    n, k = lists.shape
+    attention = np.broadcast_to(1 / np.log2(np.arange(2, k + 2)), lists.shape)
     of = np.where(lists >= 0, groups[lists], -1)
     counted = of >= 0
-    sums = np.bincount(of[counted], attention[counted], n_groups)
-    total = sums.sum()
-    return sums / total if total > 0 else np.full(n_groups, np.nan)
+    cells = (np.arange(n)[:, None] * n_groups + of)[counted]
+    sums: Float64s = np.bincount(cells, attention[counted], n * n_groups).reshape(n, n_groups).astype(np.float64)
+    return sums
+
+
+def shares_by_group(
+    amounts: Float64s,  # [users, n_groups]
+    samples: int,
+    generator: np.random.Generator,
+) -> list[Interval]:
+    """Each group's share of all amounts, with users resampled; NaN where there is nothing to share.
+
+    Of `attention_by_group`: the exposure of groups of items.
+    """
+    whole = np.broadcast_to(amounts.sum(axis=1, keepdims=True), amounts.shape)
+    return ratio_intervals(amounts, whole, samples, generator)
 
 
 def thirds(amounts: npt.ArrayLike) -> npt.NDArray[np.int64]:

@@ -115,26 +115,6 @@ def hits_in_arrays(
     return Hits(found, np.bincount(wanted // size, minlength=n)[:n])
 
 
-def hit_rate_at(k: int, ranked: Rankings, relevant: Relevant) -> float:
-    """The share of users with a relevant item among their first k."""
-    return ranking_metrics(k, ranked, relevant).hit_rate
-
-
-def recall_at(k: int, ranked: Rankings, relevant: Relevant) -> float:
-    """The share of a user's relevant items that stand among the first k."""
-    return ranking_metrics(k, ranked, relevant).recall
-
-
-def ndcg_at(k: int, ranked: Rankings, relevant: Relevant) -> float:
-    """The normalised discounted cumulative gain of the first k."""
-    return ranking_metrics(k, ranked, relevant).ndcg
-
-
-def mrr(ranked: Rankings, relevant: Relevant) -> float:
-    """One over the rank of the first relevant item, 0 where the list holds none."""
-    return ranking_metrics(max((len(row) for row in ranked), default=1) or 1, ranked, relevant).mrr
-
-
 def ranking_metrics(k: int, ranked: Rankings, relevant: Relevant) -> RankingMetrics:
     """All metrics of this file from one pass over the first k places; `mrr` too sees only those."""
     return hits_in_lists(k, ranked, relevant).means()

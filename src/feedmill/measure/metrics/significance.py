@@ -57,19 +57,38 @@ def ratio_interval(
     So for every mean over rows: a user brings the sum over his or her rows and their number. Resamples without a
     denominator are left out; NaN bounds for fewer than two users.
     """
-    top, bottom = numerators, denominators
-    n, whole = len(bottom), float(bottom.sum())
-    if n < 2 or not whole > 0:
-        estimate = float(top.sum()) / whole if whole > 0 else math.nan
-        return Interval(estimate, math.nan, math.nan, confidence, math.nan)
-    sums = [(top[draw].sum(axis=1), bottom[draw].sum(axis=1)) for draw in _draws(n, n, samples, generator)]
-    above, below = (np.concatenate(parts) for parts in zip(*sums, strict=True))
-    ratios = above[below > 0] / below[below > 0]
+    return ratio_intervals(numerators[:, None], denominators[:, None], samples, generator, confidence)[0]
+
+
+def ratio_intervals(
+    numerators: Float64s,  # [users, m]
+    denominators: Float64s,  # [users, m]
+    samples: int,
+    generator: np.random.Generator,
+    confidence: float = 0.95,
+) -> list[Interval]:
+    """`ratio_interval` of m columns, all under the same resamples, so that shares of one whole add up in each."""
+    n, columns = numerators.shape
+    sums, wholes = numerators.sum(axis=0), denominators.sum(axis=0)
+    if n < 2:
+        estimates = np.divide(sums, wholes, out=np.full(columns, np.nan), where=wholes > 0)
+        return [Interval(float(estimate), math.nan, math.nan, confidence, math.nan) for estimate in estimates]
+    both = np.ascontiguousarray(np.concatenate([numerators, denominators], axis=1).T)
+    parts = [[column[draw].sum(axis=1) for column in both] for draw in _draws(n, n, samples, generator)]
+    drawn = np.concatenate([np.stack(part, axis=1) for part in parts])
+    return [
+        _ratio(float(sums[i]), float(wholes[i]), drawn[:, i], drawn[:, columns + i], confidence) for i in range(columns)
+    ]
+
+
+def _ratio(top: float, bottom: float, tops: Float64s, bottoms: Float64s, confidence: float) -> Interval:
+    """The interval of one ratio, from its resamples."""
+    if not bottom > 0:
+        return Interval(math.nan, math.nan, math.nan, confidence, math.nan)
+    ratios = tops[bottoms > 0] / bottoms[bottoms > 0]
     low, high = np.quantile(ratios, [(1 - confidence) / 2, (1 + confidence) / 2])
     tail = 1 + min(int((ratios <= 0).sum()), int((ratios >= 0).sum()))
-    return Interval(
-        float(top.sum()) / whole, float(low), float(high), confidence, min(1.0, 2 * tail / (len(ratios) + 1))
-    )
+    return Interval(top / bottom, float(low), float(high), confidence, min(1.0, 2 * tail / (len(ratios) + 1)))
 
 
 def randomisation_test(first: Float64s, second: Float64s, samples: int, generator: np.random.Generator) -> float:

@@ -1,6 +1,6 @@
 """What accuracy does not say of lists: how much of the catalogue they show, how new, how varied, how surprising.
 
-Lists are int [users, k], item indices with the best first, -1 where a list is shorter.
+Lists are int [users, k], item indices with the best first, each once, -1 where a list is shorter.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from feedmill.domain.errors import InvalidArgument
+from feedmill.measure.metrics.inequality import gini_index, gini_ranks
 
 Float64s = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.integer]
@@ -20,7 +21,8 @@ Integers = npt.NDArray[np.integer]
 def coverage(lists: Integers, n_items: int) -> float:
     """The share of `n_items` that stands in at least one list; NaN for an empty catalogue.
 
-    Of the set of lists as a whole: lists of fewer users hold fewer items, so users cannot be resampled for an interval.
+    Of the set of lists as a whole: more users are shown more. Lists drawn twice show nothing new, so a bootstrap
+    gives no interval of it; `jackknife_interval` of `coverage_without_each` does.
 
     >>> coverage(np.array([[0, 1], [1, -1]]), 4)
     0.5
@@ -28,17 +30,40 @@ def coverage(lists: Integers, n_items: int) -> float:
     return len(np.unique(lists[lists >= 0])) / n_items if n_items else math.nan
 
 
+def coverage_without_each(lists: Integers, n_items: int) -> Float64s:
+    """float64 [users]: the coverage of the other users' lists; NaN for an empty catalogue."""
+    users, items = np.nonzero(lists >= 0)[0], lists[lists >= 0]
+    alone = np.bincount(items, minlength=n_items)[items] == 1
+    lost = np.bincount(users[alone], minlength=len(lists))
+    return (len(np.unique(items)) - lost) / n_items if n_items else np.full(len(lists), np.nan)
+
+
 def gini(lists: Integers, n_items: int) -> float:
     """How unevenly the places go to the items: 0 where all get as many, near 1 where one gets all; NaN without lists.
 
     The Gini index of exposure (Fleder and Hosanagar, 2009).
     """
-    counts = np.sort(np.bincount(lists[lists >= 0], minlength=n_items))
-    total = counts.sum()
-    if not total:
-        return math.nan
-    ranks = np.arange(1, n_items + 1)
-    return float((2 * ranks - n_items - 1) @ counts / (n_items * total))
+    return gini_index(np.bincount(lists[lists >= 0], minlength=n_items))
+
+
+def gini_without_each(lists: Integers, n_items: int) -> Float64s:
+    """float64 [users]: the Gini index of the other users' lists; NaN where these are empty.
+
+    Cost: one sort of the items and one of each list.
+    """
+    shown = lists >= 0
+    counts = np.bincount(lists[shown], minlength=n_items)
+    ordered = np.sort(counts)
+    # A place less for an item takes it from the first of those with as many, and so on for more of these.
+    own = np.sort(np.where(shown, counts[lists], -1), axis=1)
+    places = np.broadcast_to(np.arange(own.shape[1]), own.shape)
+    starts = np.maximum.accumulate(np.where(np.diff(own, axis=1, prepend=-2) != 0, places, 0), axis=1)
+    ranks = np.searchsorted(ordered, own, side="left") + places - starts + 1
+    lost = np.where(own >= 0, 2 * ranks - n_items - 1, 0).sum(axis=1)
+    whole = gini_ranks(n_items) @ ordered
+    left = counts.sum() - shown.sum(axis=1)
+    others: Float64s = np.divide(whole - lost, n_items * left, out=np.full(len(lists), np.nan), where=left > 0)
+    return others
 
 
 def novelty(

@@ -59,7 +59,9 @@ def evaluate(
 ) -> None:
     """Compare models on the log of a home, with intervals, and say which is ahead.
 
-    Every model learns the same part of the log and ranks the full catalogue. Only reads the log.
+    Every model learns the same part of the log and ranks the full catalogue. Only reads the log. Ctrl-C stops it with
+    nothing said, between two models or while the engine learns; the progressive protocol stops after a step, and the
+    same command goes on from there.
     """
     moment = read_moment("--at", at)
 
@@ -98,11 +100,14 @@ def evaluate(
                 said(phase, done, total)
 
             if rules is None:
-                found = progressive.run_progressive(
+                judged = progressive.run_progressive(
                     engine, names or progressive.DEFAULT_MODELS, share=share, at=moment, seed=seed,
-                    samples=samples or progressive.SAMPLES, progress=look_up,
+                    samples=samples or progressive.SAMPLES, progress=said, goes_on=lambda: not stopped,
                 )  # fmt: skip
-                write_page(path, progressive_page(found))
+                if judged is None:
+                    raise Interrupted("stopped, with a snapshot; the same command goes on from there")
+                write_page(path, progressive_page(judged))
+                found = judged
             else:
                 counted = [action for action in (actions or "").split(",") if action]
                 found = run_evaluation(
@@ -161,7 +166,7 @@ def _show(report: EvaluationReport) -> None:
         ndcg, *others = (result.metrics[name] for name in names)
         table.add_row(
             plain(result.name), number(ndcg.estimate), f"{number(ndcg.low)} to {number(ndcg.high)}",
-            *(number(value.estimate) for value in others), f"{result.coverage:.1%}",
+            *(number(value.estimate) for value in others), f"{result.coverage.estimate:.1%}",
             f"{result.fit_seconds + result.recommend_seconds:.1f}",
         )  # fmt: skip
     console.print()

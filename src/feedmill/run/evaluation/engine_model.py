@@ -14,7 +14,7 @@ from feedmill.domain.records import Record
 from feedmill.domain.slots import SlotRegistry
 from feedmill.learn.training.learner import Learner
 from feedmill.run.config import Config
-from feedmill.run.evaluation.logged import Logged, is_of_an_item
+from feedmill.run.evaluation.logged import Logged, Progress, is_of_an_item
 from feedmill.run.feed import make_feed
 from feedmill.serve.pipeline.fan_out import FanOutConfig
 from feedmill.serve.pipeline.request import MAX_LIMIT, Request
@@ -22,6 +22,8 @@ from feedmill.serve.selectors.fresh_positions import FreshPositionsConfig
 from feedmill.stream.log.protocol import Log
 
 NAME = "feedmill"
+_AT_ONCE = 2_000
+"""Records that are read at a time."""
 _MORE = 5
 """A page is so many times as long as the list, since it may name items that nobody in the training part has met."""
 
@@ -30,11 +32,20 @@ class EngineModel:
     """Learns what the log holds of the training part, in the order of the log, and answers with its feed.
 
     A pair of user and item of any other part is left out whatever the log says of it. What says nothing of interest
-    (impressions, dislikes) goes in up to the last moment of the training part, as in a deployment.
+    (impressions, dislikes) goes in up to the last moment of the training part, as in a deployment. Of an item
+    that may be recommended and was not described by then it is told the first description.
     """
 
-    def __init__(self, log: Log, logged: Logged, config: Config) -> None:
+    def __init__(
+        self,
+        log: Log,
+        logged: Logged,
+        config: Config,
+        progress: Progress = lambda phase, done, total: None,
+    ) -> None:
+        """`progress` is told while the log is gone through; what it raises ends that."""
         self._log = log
+        self._progress = progress
         self._user_of = {name: i for i, name in enumerate(logged.user_ids)}
         self._item_of = {name: i for i, name in enumerate(logged.item_ids)}
         self._logged = logged
@@ -67,6 +78,8 @@ class EngineModel:
             own = frozenset(history.pairs().tolist())
             for batch in self._batches(own, int(history.times.max(initial=0)), only=own):
                 learner.step(batch)
+        allowed = self._known if candidates is None else candidates
+        learner.step(self._described_later(allowed))
         config = msgspec.structs.replace(
             self._config.feed,
             fan_out=FanOutConfig(parallel=False),
@@ -74,7 +87,6 @@ class EngineModel:
             repeat_seen_when_short=False,
         )
         feed = make_feed(learner.state, lambda: learner.parameters, config)
-        allowed = self._known if candidates is None else candidates
         limit = min(MAX_LIMIT, _MORE * k if candidates is None else MAX_LIMIT)
         items = np.full((len(users), k), -1, dtype=np.int32)
         scores = np.zeros((len(users), k), dtype=np.float32)
@@ -96,7 +108,7 @@ class EngineModel:
         waiting: list[Record] = []
         position, end = 0, self._log.end()
         while position < end:
-            records, position = self._log.read(position, 10_000)
+            records, position = self._log.read(position, _AT_ONCE)
             for record in records:
                 if not self._passes(record, wanted, until, only):
                     continue
@@ -104,8 +116,21 @@ class EngineModel:
                 if len(waiting) == size:
                     yield waiting
                     waiting = []
+            self._progress("feedmill goes through the log", position, end)
         if waiting:
             yield waiting
+
+    def _described_later(self, allowed: npt.NDArray[np.bool_]) -> list[Record]:
+        """The first descriptions of items that may be recommended, where the engine knows none."""
+        assert self._learner is not None
+        catalog = self._learner.state.catalog.items
+        records = []
+        for item in np.flatnonzero(allowed).tolist():
+            name, said = self._logged.item_ids[item], self._logged.descriptions.get(item)
+            ordinal = catalog.ids.find(name)
+            if said and (ordinal < 0 or not catalog.servable[ordinal]):
+                records.append(Record("item", said[0][0], object=name, body=said[0][1]))
+        return records
 
     def _passes(self, record: Record, wanted: frozenset[int], until: int, only: frozenset[int] | None) -> bool:
         if not is_of_an_item(record):

@@ -44,8 +44,8 @@ class Logged:
     user_ids: list[str]
     item_ids: list[str]
     """Items that are described and never met stand here, too."""
-    bodies: dict[int, Item]
-    """What is known of items, by ordinal."""
+    descriptions: dict[int, list[tuple[int, Item]]]
+    """By ordinal, what was said of an item and when (UTC milliseconds), in the order of the log."""
     rule: str
     """What counts as taking to an item, in words."""
 
@@ -63,6 +63,18 @@ class Logged:
             self.users[rows], self.items[rows], self.times[rows],
             n_users=len(self.user_ids), n_items=len(self.item_ids),
         )  # fmt: skip
+
+    @property
+    def bodies(self) -> dict[int, Item]:
+        """What is known of items in the end, by ordinal."""
+        return {item: said[-1][1] for item, said in self.descriptions.items()}
+
+    def bodies_at(self, moment: int) -> dict[int, Item]:
+        """What was known of items at a moment; of those that were described only after it, the first description."""
+        return {
+            item: next((body for time, body in reversed(said) if time <= moment), said[0][1])
+            for item, said in self.descriptions.items()
+        }
 
     @property
     def creators(self) -> npt.NDArray[np.int64]:
@@ -124,13 +136,14 @@ def read_log(
     item_of: dict[str, int] = {}
     rows: list[tuple[int, int, int, float, bool]] = []
     counts: dict[str, int] = {}
-    bodies: dict[int, Item] = {}
+    descriptions: dict[int, list[tuple[int, Item]]] = {}
     shown, position, end = 0, 0, log.end()
     while position < end:
         records, position = log.read(position, _AT_ONCE)
         for record in records:
             if record.kind == "item" and isinstance(record.body, Item):
-                bodies[item_of.setdefault(record.object, len(item_of))] = record.body
+                said = descriptions.setdefault(item_of.setdefault(record.object, len(item_of)), [])
+                said.append((record.timestamp, record.body))
             if not is_of_an_item(record):
                 continue
             shown += record.kind == "seen"
@@ -145,7 +158,7 @@ def read_log(
     return Logged(
         np.array(users, dtype=np.int32), np.array(items, dtype=np.int32), np.array(times, dtype=np.int64),
         np.array(values, dtype=np.float32), np.array(took, dtype=np.bool_), shown, counts, list(user_of), list(item_of),
-        bodies, in_words(config, actions, counts),
+        descriptions, in_words(config, actions, counts),
     )  # fmt: skip
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from feedmill.measure.evaluation.comparison import MAIN, POPULARITY, ModelResult
 from feedmill.measure.metrics import Interval
+from feedmill.run.evaluation.pairs import pairs_table
 from feedmill.run.evaluation.report import EvaluationReport
 from feedmill.run.report.page import command, facts, notes, page, section, table, tiles
 from feedmill.run.report.plots import Mark, intervals, shares
@@ -45,9 +48,7 @@ def evaluation_page(report: EvaluationReport) -> str:
             "Pairs",
             "Whether one is ahead of the other, by NDCG. p is of a randomisation test over users, corrected for the"
             " number of pairs (Holm); below .05 it is not chance.",
-            table(
-                ("ahead", "behind", "difference", "95 % interval", "p, corrected", "chance?"), _pairs(report), first=2
-            ),
+            pairs_table(found.differences),
             wide=True,
         ),
         section(
@@ -55,6 +56,7 @@ def evaluation_page(report: EvaluationReport) -> str:
             "The share of attention that goes to the most popular items which hold half of all interactions (head), to"
             " the last tenth (tail) and to what lies between; beside what users took to.",
             shares(_exposure(found.models), POPULARITY),
+            _groups(found.models),
             wide=not any(result.by_creator for result in found.models),
         ),
     ]
@@ -64,19 +66,25 @@ def evaluation_page(report: EvaluationReport) -> str:
                 "Whose work is shown",
                 "The same of items by how many took to anything of their creator.",
                 shares(_exposure(found.models, creators=True), POPULARITY),
+                _groups(found.models, creators=True),
             )
         )
     sections += [
-        section("For whom", "NDCG of users by how much is known of them.", *_activity(found.models), wide=True),
+        section(
+            "For whom",
+            "NDCG of users by how much is known of them, in thirds; users of whom as much is known share one.",
+            *_activity(found.models),
+            wide=True,
+        ),
         section(
             "Catalogue and time",
-            "Coverage is the share of the catalogue in at least one list; Gini is 0 where all items get as much place.",
+            "Coverage is the share of the catalogue in at least one list; Gini is 0 where all items get as much place."
+            " Their intervals are from leaving out one user at a time.",
             table(
-                ("model", "coverage", "Gini", "hits in the tail", "learning", "all lists"),
+                ("model", "coverage", "Gini", "learning", "all lists"),
                 [
                     (
-                        result.name, f"{result.coverage:.1%}", f"{result.gini:.3f}",
-                        _share(result.by_popularity["tail"].found), f"{result.fit_seconds:.2f} s",
+                        result.name, _percents(result.coverage), _within(result.gini), f"{result.fit_seconds:.2f} s",
                         f"{result.recommend_seconds:.2f} s",
                     )
                     for result in found.models
@@ -110,26 +118,31 @@ def _mark(label: str, value: Interval, *, strong: bool = False) -> Mark:
     return Mark(label, value.estimate, value.low, value.high, strong)
 
 
-def _pairs(report: EvaluationReport) -> list[tuple[str, ...]]:
-    return [
-        (
-            pair.first, pair.second, f"{pair.interval.estimate:+.4f}",
-            f"{pair.interval.low:+.4f} to {pair.interval.high:+.4f}", f"{pair.corrected:.2g}",
-            "no" if pair.significant() else "could be",
-        )
-        for pair in report.evaluation.differences
-    ]  # fmt: skip
-
-
 def _exposure(models: list[ModelResult], *, creators: bool = False) -> list[tuple[str, list[float]]]:
     rows: list[tuple[str, list[float]]] = []
     for result in models:
         groups = result.by_creator if creators else result.by_popularity
         if not rows:
-            rows.append(("what users took to", [groups[name].demand for name in POPULARITY]))
-        exposure = [groups[name].exposure for name in POPULARITY]
+            rows.append(("what users took to", [groups[name].demand.estimate for name in POPULARITY]))
+        exposure = [groups[name].exposure.estimate for name in POPULARITY]
         rows.append((result.name, [0.0 if math.isnan(value) else value for value in exposure]))
     return rows
+
+
+def _groups(models: list[ModelResult], *, creators: bool = False) -> str:
+    """The same as numbers with intervals, and how much of what users took to was found."""
+    found = [(result.name, result.by_creator if creators else result.by_popularity) for result in models]
+    demand = ("what users took to", *(_percents(found[0][1][name].demand) for name in POPULARITY), *["–"] * 3)
+    rows = [
+        (
+            model, *(_percents(groups[name].exposure) for name in POPULARITY),
+            *(_percents(groups[name].found) for name in POPULARITY),
+        )
+        for model, groups in found
+    ]  # fmt: skip
+    head = ("", *(f"shown, {name}" for name in POPULARITY), *(f"found, {name}" for name in POPULARITY))
+    about = "With 95 % intervals. Found is how much of what users took to of a group stood in their lists."
+    return f'<p class="about">{about}</p>{table(head, [demand, *rows])}'
 
 
 def _activity(models: list[ModelResult]) -> list[str]:
@@ -142,17 +155,26 @@ def _activity(models: list[ModelResult]) -> list[str]:
     return parts
 
 
-def _share(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.1%}"
+def _percents(value: Interval) -> str:
+    if math.isnan(value.estimate):
+        return "–"
+    bounds = "" if math.isnan(value.low) else f" ({100 * value.low:.1f} to {100 * value.high:.1f})"
+    return f"{value.estimate:.1%}{bounds}"
+
+
+def _within(value: Interval) -> str:
+    if math.isnan(value.estimate):
+        return "–"
+    bounds = "" if math.isnan(value.low) else f" ({value.low:.3f} to {value.high:.3f})"
+    return f"{value.estimate:.3f}{bounds}"
 
 
 def _facts(report: EvaluationReport) -> list[tuple[str, str]]:
     found = report.evaluation
     left_out = "; ".join(f"{count:,}: {rule}" for rule, count in found.left_out.items()) or "nothing"
-    settings = ", ".join(f"{name} {value}" for name, value in report.settings.items() if value is not None)
+    settings = _settings(report.settings)
     models = "; ".join(
-        f"{name} ({', '.join(f'{key} {value}' for key, value in values.items() if value is not None) or 'no settings'})"
-        for name, values in report.model_settings.items()
+        f"{name} ({_settings(values) or 'no settings'})" for name, values in report.model_settings.items()
     )
     return [
         ("Protocol", f"{found.protocol}: {found.rule}" + (f" ({settings})" if settings else "")),
@@ -163,7 +185,15 @@ def _facts(report: EvaluationReport) -> list[tuple[str, str]]:
         ("Left out", left_out),
         ("Models", models or "the engine, as the home configures it"),
         ("Seed", f"{found.seed}"),
-        ("Intervals", f"percentile bootstrap over users, {found.samples:,} resamples, 95 %"),
+        (
+            "Intervals",
+            f"percentile bootstrap over users, {found.samples:,} resamples, 95 %; of coverage and Gini a jackknife",
+        ),
         ("Versions", ", ".join(f"{name} {version}" for name, version in report.versions.items())),
         ("Took", f"{report.seconds:.1f} s"),
     ]
+
+
+def _settings(values: Mapping[str, Any]) -> str:
+    """Those that are set, in words."""
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value not in (None, {}))

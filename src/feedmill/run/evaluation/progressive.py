@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from feedmill.run.config_layers import suggest
 from feedmill.run.engine import Engine
 from feedmill.run.evaluation.logged import Progress, read_log
 from feedmill.run.evaluation.report import versions
-from feedmill.run.replay import Replay
+from feedmill.run.replay import Replay, forget
 from feedmill.run.replay import replay as run_replay
 
 FEEDMILL, FROZEN, POPULARITY, RECENT = "feedmill", "frozen", "popularity", "recent"
@@ -79,11 +79,14 @@ def run_progressive(
     seed: int = 0,
     samples: int = SAMPLES,
     progress: Progress = lambda phase, done, total: None,
-) -> ProgressiveReport:
-    """Replay the log, once for each of the engines that is asked for; a replay that was stopped goes on.
+    goes_on: Callable[[], bool] = lambda: True,
+) -> ProgressiveReport | None:
+    """Replay the log, once for each of the engines that is asked for.
 
-    Judged are the rows of the last `share` (half, unless told), or those from `at` on (UTC milliseconds). Raises
-    ConfigError for a model that there is not, InvalidArgument where there is nothing to judge.
+    Where `goes_on`, which is asked after each step and before each objective, says no, None is returned; the same call
+    goes on from there, and does no replay twice. Judged are the rows of the last `share` (half, unless told), or those
+    from `at` on (UTC milliseconds). Raises ConfigError for a model that there is not, InvalidArgument where there is
+    nothing to judge.
     """
     started = time.perf_counter()
     for name in models:
@@ -95,12 +98,19 @@ def run_progressive(
         raise InvalidArgument("the log holds no events; `feedmill import events` brings some in")
     rows = Interactions.of(logged.users, logged.items, logged.times)
     cut = cut_time(rows, 0.5 if share is None else share, at)
-    columns = _replay(engine, None, "replaying", progress)
+    online = _replay(engine, None, "replaying", progress, goes_on)
+    fixed = _replay(engine, cut, "replaying, frozen", progress, goes_on) if online and FROZEN in models else online
+    if online is None or fixed is None:
+        return None
+    columns, frozen = online.columns(), fixed.columns()
+    if not columns:
+        raise InvalidArgument("the log holds no examples: nothing was shown, and no action is an example of its own")
     judged = columns["timestamps"] >= cut
-    frozen = _replay(engine, cut, "replaying, frozen", progress) if FROZEN in models else columns
     objectives, verdict = [], []
     notes = [_GAUC]
     for index, (name, objective) in enumerate(engine.config.objectives.items()):
+        if not goes_on():
+            return None
         told = columns["weights"][:, index] > 0
         labels = columns["labels"][:, index]
         predictions = {
@@ -122,6 +132,8 @@ def run_progressive(
         verdict += prediction_verdict(found)
     if not objectives:
         raise InvalidArgument(f"no objective can be judged from {format_time(cut)} on. {' '.join(notes)}")
+    for done in (online, fixed):
+        forget(done, engine.home.path / "replay")
     words = ["feedmill", "evaluate", "--home", str(engine.home.path), "--protocol", "progressive"]
     words += ["--models", ",".join(models), "--at", format_time(cut), "--seed", str(seed), "--samples", str(samples)]
     return ProgressiveReport(
@@ -143,8 +155,10 @@ def run_progressive(
     )
 
 
-def _replay(engine: Engine, frozen_from: int | None, phase: str, progress: Progress) -> dict[str, npt.NDArray[Any]]:
-    """The columns of a whole replay; what `progress` raises stops it, and it goes on from its last snapshot."""
+def _replay(
+    engine: Engine, frozen_from: int | None, phase: str, progress: Progress, goes_on: Callable[[], bool]
+) -> Replay | None:
+    """A whole replay, kept in the home; None where it was stopped."""
     end = engine.log.end()
 
     def start(folder: Path | None) -> Replay:
@@ -153,16 +167,12 @@ def _replay(engine: Engine, frozen_from: int | None, phase: str, progress: Progr
 
     def after_step(running: Replay) -> bool:
         progress(phase, running.position, end)
-        return True
+        return goes_on()
 
-    done = run_replay(
-        start, engine.home.path / "replay", snapshot_steps=engine.config.training.snapshot_steps, after_step=after_step
-    )
-    assert done is not None, "only what `progress` raises stops it"
-    columns = done.columns()
-    if not columns:
-        raise InvalidArgument("the log holds no examples: nothing was shown, and no action is an example of its own")
-    return columns
+    return run_replay(
+        start, engine.home.path / "replay", snapshot_steps=engine.config.training.snapshot_steps,
+        after_step=after_step, keep=True,
+    )  # fmt: skip
 
 
 def _rates(

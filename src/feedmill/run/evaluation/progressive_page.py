@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from feedmill.measure.evaluation.predictions import ObjectiveEvaluation, PredictionResult
+from feedmill.run.evaluation.pairs import pairs_table
 from feedmill.run.evaluation.progressive import ProgressiveReport
 from feedmill.run.report.page import command, facts, notes, page, section, table, tiles
 from feedmill.run.report.plots import Mark, curves, intervals
@@ -62,21 +63,13 @@ def _objective(found: ObjectiveEvaluation) -> list[str]:
                 ),
             ),
         ]
-    rows = [
-        (
-            pair.first, pair.second, f"{pair.interval.estimate:+.4f}",
-            f"{pair.interval.low:+.4f} to {pair.interval.high:+.4f}", f"{pair.corrected:.2g}",
-            "no" if pair.significant() else "could be",
-        )
-        for pair in found.differences
-    ]  # fmt: skip
-    if rows:
+    if found.differences:
         drawn.append(
             section(
                 f"{found.objective}: pairs",
                 f"By {'AUC' if found.binary else 'RMSE'}: a paired bootstrap over users, p corrected for the number of"
                 " pairs (Holm).",
-                table(("better", "worse", "difference", "95 % interval", "p, corrected", "chance?"), rows, first=2),
+                pairs_table(found.differences),
                 wide=True,
             )
         )

@@ -15,6 +15,7 @@ from feedmill.measure.evaluation.comparison import Evaluation, evaluate, summary
 from feedmill.measure.evaluation.protocol import EvaluationProtocol, Recommender
 from feedmill.run.engine import Engine
 from feedmill.run.evaluation import engine_model
+from feedmill.run.evaluation.described import DescribedModel
 from feedmill.run.evaluation.engine_model import EngineModel
 from feedmill.run.evaluation.logged import Progress, read_log
 from feedmill.run.evaluation.models import make_model
@@ -73,10 +74,10 @@ def run_evaluation(
             settings[text] = msgspec.to_builtins(make_model(text, seed).config)
     logged = read_log(engine.log, engine.config, actions, progress)
     for text in settings:
-        makers[text] = lambda text=text: make_model(text, seed).describe(logged.bodies)  # type: ignore[misc]
+        makers[text] = lambda text=text: DescribedModel(make_model(text, seed), logged)  # type: ignore[misc]
     interactions = logged.interactions
     if engine_model.NAME in models:
-        makers[engine_model.NAME] = lambda: EngineModel(engine.log, logged, engine.config)
+        makers[engine_model.NAME] = lambda: EngineModel(engine.log, logged, engine.config, progress)
     compared = evaluate(
         makers, protocol, interactions, k=k, seed=seed, samples=samples, creators=logged.creators, progress=progress
     )

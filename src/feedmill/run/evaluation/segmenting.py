@@ -114,8 +114,9 @@ def _described(one: int, found: Segments, logged: Logged, previous: dict[int, in
     others = logged.taken & ~own[logged.users]
     size = len(logged.item_ids)
     inside, outside = (np.bincount(logged.items[part], minlength=size).astype(float) for part in (rows, others))
-    # More than its share of all, and that by how many: what one user took to is chance.
-    excess = inside - outside * own.sum() / max(len(own) - own.sum(), 1)
+    # More than its share, and that by how many: what one user took to is chance. Users of little activity have tastes
+    # too: the share is of what all took to, not of the users.
+    excess = inside - outside * inside.sum() / max(outside.sum(), 1)
     lift = excess / np.sqrt(inside + outside + 1)
     typical = [int(item) for item in np.argsort(-lift, kind="stable")[:_NAMED] if lift[item] > 0]
     labels: dict[str, float] = {}

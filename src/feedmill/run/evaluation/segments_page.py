@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from html import escape
 
-from feedmill.run.evaluation.segmenting import SegmentsReport
-from feedmill.run.report.page import page, section, table, tiles
+from feedmill.run.evaluation.segmenting import Segment, SegmentsReport
+from feedmill.run.report.page import facts, page, section
 from feedmill.run.report.plots import Mark, intervals
 
-_COLOURS = ("#2f6fde", "#d9822b", "#2a9d6f", "#b8459c", "#7a5cd0", "#c0453c", "#3d9cb8", "#8a8a2a")
+_COLOURS = (
+    "#2f6fde", "#d9822b", "#2a9d6f", "#b8459c", "#7a5cd0", "#c0453c", "#3d9cb8", "#8a8a2a", "#e08aa0", "#a9772f",
+    "#6fbf4b", "#9aa3b5",
+)  # fmt: skip
 
 
 def segments_page(report: SegmentsReport) -> str:
@@ -18,25 +21,14 @@ def segments_page(report: SegmentsReport) -> str:
     marks = [
         Mark(f"{count} segments", value, strong=count == chosen) for count, value in sorted(report.silhouettes.items())
     ]
-    rows = [
-        (
-            str(one.id), f"{one.users:,}", "new" if math.isnan(one.kept) else f"{one.kept:.0%}",
-            ", ".join(one.labels), ", ".join(one.items),
-        )
-        for one in report.segments
-    ]  # fmt: skip
-    lead = [
-        f"{report.users:,} users in {len(report.segments)} segments, by what they took to ({report.taken}).",
-        f"{report.left_out:,} users took to nothing, and are in none.",
-    ]
+    lead = [f"{report.users:,} users in {len(report.segments)} segments, by what they took to ({report.taken})."]
+    if report.left_out:
+        lead.append(f"{report.left_out:,} users took to nothing, and are in none.")
     sections = [
-        section(
-            "", "", tiles([(f"{one.users:,}", f"users in segment {one.id}") for one in report.segments]), wide=True
-        ),
         section(
             "The segments",
             "Labels and items are those that the segment's users took to more than others did.",
-            table(("segment", "users", "were in it", "labels", "items"), rows, first=5),
+            facts((_named(one), _described(one)) for one in report.segments),
             wide=True,
         ),
         section(
@@ -55,6 +47,15 @@ def segments_page(report: SegmentsReport) -> str:
         ),
     ]
     return page("Segments", report.home, lead, sections)
+
+
+def _named(one: Segment) -> str:
+    known = "new" if math.isnan(one.kept) else f"{one.kept:.0%} were in it before"
+    return f"Segment {one.id}: {one.users:,} users, {known}"
+
+
+def _described(one: Segment) -> str:
+    return ". ".join(filter(None, (", ".join(one.labels), "; ".join(one.items))))
 
 
 def _map(report: SegmentsReport) -> str:

@@ -18,9 +18,10 @@ from feedmill.learn.models.batch import BatchModel
 from feedmill.learn.models.named import BATCH_MODELS
 from feedmill.learn.models.space import Range
 from feedmill.measure.evaluation.comparison import Evaluation, evaluate, verdict
-from feedmill.measure.evaluation.protocol import EvaluationProtocol, Split
+from feedmill.measure.evaluation.protocol import EvaluationProtocol, Recommender, Split
 from feedmill.measure.metrics import hits_in_arrays
 from feedmill.run.engine import Engine
+from feedmill.run.evaluation.described import DescribedModel
 from feedmill.run.evaluation.logged import Progress, read_log
 from feedmill.run.evaluation.models import make_model
 from feedmill.run.evaluation.protocols import settings_of
@@ -95,8 +96,8 @@ def tune(
     fields = {field: getattr(kind.Config(), field) for field in kind.space}
     study.enqueue_trial({field: value for field, value in fields.items() if value is not None}, skip_if_exists=True)
 
-    def make(given: dict[str, Any]) -> BatchModel:
-        return _make(kind, given, seed).describe(logged.bodies)
+    def make(given: dict[str, Any]) -> DescribedModel:
+        return DescribedModel(_make(kind, given, seed), logged)
 
     def quality(given: dict[str, Any]) -> float:
         return _quality(make(given), inner, k)
@@ -112,7 +113,7 @@ def tune(
         raise InvalidArgument(
             f"{name}: refused all of its settings on this log; see `feedmill evaluate --models {name}`"
         )
-    config = msgspec.to_builtins(make(study.best_params).config)
+    config = msgspec.to_builtins(make(study.best_params).model.config)
     compared = evaluate(
         {DEFAULT: lambda: make({}), TUNED: lambda: make(study.best_params)},
         protocol, interactions, k=k, seed=seed, progress=progress,
@@ -174,7 +175,7 @@ def _make(kind: type[BatchModel], settings: dict[str, Any], seed: int) -> BatchM
     return kind(msgspec.convert({**({"seed": seed} if "seed" in fields else {}), **settings}, kind.Config))
 
 
-def _quality(model: BatchModel, split: Split, k: int) -> float:
+def _quality(model: Recommender, split: Split, k: int) -> float:
     """The mean NDCG on the validation part."""
     model.fit(split.train)
     lists, _ = model.recommend(split.users, k, history=split.history, candidates=split.candidates)
