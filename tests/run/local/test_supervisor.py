@@ -127,8 +127,9 @@ def test_a_terminal_that_is_closed_ends_nothing_that_was_told_not_to_mind(tmp_pa
         assert supervisor.poll() is None
 
 
-def test_a_needed_process_that_cannot_start_ends_the_supervisor(tmp_path: Path) -> None:
-    with supervised(tmp_path, "sys.exit(78)", FOREVER, mark="needed") as supervisor:
+@pytest.mark.parametrize("trying", ["", "time.sleep(5.5); "], ids=["at once", "after a while"])
+def test_a_needed_process_that_cannot_start_ends_the_supervisor(tmp_path: Path, trying: str) -> None:
+    with supervised(tmp_path, f"{trying}sys.exit(78)", FOREVER, mark="needed") as supervisor:
         assert supervisor.wait(20) == 1
     assert len(pids(tmp_path)) == 1
     assert not any(lives(pid) for pid in pids(tmp_path, 1))

@@ -113,7 +113,6 @@ class Supervisor:
         for child in self.children:
             if child.process is not None:
                 code = child.process.poll()
-                child.proven = child.proven or now - child.started_at >= _STEADY_SECONDS
                 if code is None:
                     continue
                 child.process = None
@@ -121,10 +120,11 @@ class Supervisor:
                     if code < 0:
                         self.log.error("a process was killed", process=child.name, signal=_signal_name(-code))
                     return int(code != 0)
-                child.proven = child.proven or code < 0
+                steady = now - child.started_at >= _STEADY_SECONDS
+                # However long it took: what has failed at its start was never there.
+                child.proven = child.proven or code < 0 or (steady and code != FAILED_AT_START)
                 if code == FAILED_AT_START and child.needed and not child.proven:
                     return 1
-                steady = now - child.started_at >= _STEADY_SECONDS
                 child.pause = _FIRST_PAUSE if steady else min(2 * child.pause, _LONGEST_PAUSE)
                 child.due_at = now if steady else now + child.pause
                 self.log.warning("a process has ended and is started again", process=child.name, code=code)
