@@ -211,9 +211,11 @@ def posts(url: str, generator: np.random.Generator, measured: Measured) -> Any:
 
 async def probe_state(url: str, generator: np.random.Generator, measured: Measured, probes: int) -> None:
     connection = Connection(url)
+    # A home that is used again knows the requests of before.
+    run = time.time_ns()
     for probe in range(probes):
         user = f"u{generator.integers(USERS)}"
-        page = await connection.json("GET", f"/v1/feed/{user}?request_id=before-{probe}")
+        page = await connection.json("GET", f"/v1/feed/{user}?request_id=before-{run}-{probe}")
         top = page["items"][0]["item_id"]
         begun = time.perf_counter()
         await connection.json("POST", "/v1/events", {"user_id": user, "item_id": top, "action": "hide"})
