@@ -107,7 +107,7 @@ class Trainer:
         self._writer = ThreadPoolExecutor(1, "feedmill_snapshot")
         self._begun: deque[_Begun] = deque()
         self._unsaved = 0
-        """Records that were learned since the newest snapshot."""
+        """Records that were learned since the newest snapshot, complete or not."""
         self._read(self.position, 0)
         for entry in snapshots.journalled(self.learner, self.step):
             if not self._execute(entry):
