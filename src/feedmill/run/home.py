@@ -16,6 +16,7 @@
     processes.json   which processes there are, while it is served
     rejects/         rows that imports could not read, with the reasons
     replay/          what lets an interrupted `feedmill replay` go on
+    evaluate/        what lets an interrupted `feedmill evaluate` go on
     tune/            what `feedmill tune` has tried, and the settings that won
     models/          what `feedmill fit` has fitted
     segments.json    the segments of users that `feedmill segments` has found

@@ -131,6 +131,7 @@ def test_models_take_settings_and_other_actions_can_count(feedmill, home: Path) 
         (("--models", "eas"), "no model is called 'eas'; did you mean ease?"),
         (("--models", "ease:lambda=3"), "'lambda=3' is no setting of ease; these are regularization, most_items"),
         (("--models", "als:factors=many"), "als:factors=many: Expected `int`"),
+        (("--models", "ease:regularization=inf"), "ease.regularization: inf must be finite"),
         (("--models", ","), "none is named"),
         (("--share", 2), "share: 2.0, expected between 0 and 1"),
         (("--at", "2031-01-01"), "leaves nothing on one side; the interactions go from 2023-11-14"),

@@ -14,9 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from feedmill.run.cli.boundary import Interrupted
 from feedmill.run.cli.stopping import StopFlag
 from feedmill.run.engine import Engine
 from feedmill.run.evaluation.progressive import ProgressiveReport, run_progressive
+from feedmill.run.evaluation.protocols import make_protocol
+from feedmill.run.evaluation.report import run_evaluation
 from feedmill.testing.command_line import COMMAND
 
 SMALL_STEPS = ("--set", "training.batch=16", "--set", "training.snapshot_steps=40")
@@ -134,6 +137,66 @@ def test_a_progressive_evaluation_that_is_asked_to_stop_takes_a_snapshot_and_goe
     resumed, whole = feedmill(*words, home).json, feedmill(*words, imported).json
     assert (resumed["objectives"], resumed["verdict"]) == (whole["objectives"], whole["verdict"])
     assert not any(home.glob("replay/*"))
+
+
+def test_a_comparison_that_is_stopped_goes_on_and_learns_no_model_twice(
+    feedmill, home: Path, imported: Path, tmp_path: Path
+) -> None:
+    words: list[str | Path] = [
+        "evaluate",
+        "--protocol",
+        "user-folds",
+        "--folds",
+        "3",
+        "--models",
+        "popularity,feedmill",
+    ]
+    words += ["--samples", "100", "--json", "--report", tmp_path / "page.html", "--home"]
+    kept = "evaluate/*.npz"
+    code, stdout, stderr = interrupt([*words, home], signal.SIGINT, lambda: len([*home.glob(kept)]) >= 3)
+    assert code == 130
+    assert "the same command goes on from there" in json.loads(stdout.splitlines()[-1])["error"]["message"]
+    assert "Traceback" not in stderr
+    ended = {path: path.stat().st_mtime_ns for path in home.glob(kept)}
+    assert 3 <= len(ended) < 6
+    resumed, whole = feedmill(*words, home).json, feedmill(*words, imported).json
+    for report in (resumed, whole):
+        for model in report["evaluation"]["models"]:
+            del model["fit_seconds"], model["recommend_seconds"]
+    assert resumed["evaluation"] == whole["evaluation"]
+    assert not (home / "evaluate").exists()
+
+
+def test_a_comparison_asks_again_what_was_damaged_or_depends_on_other_settings(home: Path) -> None:
+    models = ("popularity", "item-neighbours", "svd")
+    asked: list[str] = []
+
+    def attempt(k: int, stop_at: str = "") -> bool:
+        def told(phase: str, done: int, total: int) -> None:
+            model = phase.split(",")[0]
+            if model in models:
+                asked.append(model)
+            if model == stop_at:
+                raise Interrupted
+
+        asked.clear()
+        with Engine.open(home, environment={}) as engine, contextlib.suppress(Interrupted):
+            run_evaluation(engine, make_protocol("temporal", {}), models, k=k, samples=100, progress=told)
+            return True
+        return False
+
+    assert not attempt(10, stop_at="svd")
+    assert asked == [*models]
+    assert not attempt(10, stop_at="svd")
+    assert asked == ["svd"]
+    assert not attempt(5, stop_at="item-neighbours")
+    assert asked == ["popularity", "item-neighbours"]
+    for path in home.glob("evaluate/*.npz"):
+        path.write_bytes(path.read_bytes()[:100])
+    assert attempt(10)
+    assert asked == [*models]
+    assert attempt(10)
+    assert asked == [*models]
 
 
 def test_a_progressive_evaluation_does_no_replay_twice(home: Path) -> None:

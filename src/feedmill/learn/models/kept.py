@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -31,8 +32,12 @@ class KeptModel(ABC):
     """What tuning may choose; settings that are not named stay as they are."""
 
     def __init__(self, config: Any = None) -> None:
-        """Raises ConfigError for a seed that not every library takes."""
+        """Raises ConfigError for a setting that is no finite number, and for a seed that not every library takes."""
         self.config = self.Config() if config is None else config
+        for field in self.config.__struct_fields__:
+            value = getattr(self.config, field)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ConfigError(f"{self.name}.{field}: {value} must be finite")
         seed = getattr(self.config, "seed", 0)
         if not 0 <= seed < 1 << 32:
             raise ConfigError(f"{self.name}.seed: {seed} must be at least 0 and below 2^32")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -105,9 +106,30 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """Every pair, by NDCG."""
 
 
+class Answer(NamedTuple):
+    """What one model answered on one split."""
+
+    lists: Int32s
+    """int32 [users, k]"""
+    fit_seconds: float
+    recommend_seconds: float
+
+
+class Answers(Protocol):
+    """Keeps what models have answered, so that a comparison that was stopped need not ask them again."""
+
+    def find(self, model: str, split: str) -> Answer | None:
+        """What was kept; None where nothing was."""
+        ...
+
+    def keep(self, model: str, split: str, answer: Answer) -> None:
+        """Keep it, until the comparison is at its end."""
+        ...
+
+
 @dataclass(slots=True)
-class _Lists:
-    """What one model answered, over all splits."""
+class _Judged:
+    """What one model's answers are worth, over all splits."""
 
     values: dict[str, list[Float64s]] = field(default_factory=dict)
     coverage: list[tuple[float, Float64s]] = field(default_factory=list)
@@ -130,26 +152,40 @@ def evaluate(
     samples: int = 2_000,
     creators: npt.NDArray[np.integer] | None = None,  # [n_items]: ordinals; -1 where an item has none
     progress: Progress = lambda phase, done, total: None,
+    answers: Answers | None = None,
 ) -> Evaluation:
     """Fit every model on every split and judge its lists of k; the same seed gives the same numbers.
 
-    A user who is asked for in several splits counts once, with the mean. Raises InvalidArgument where the interactions
-    cannot bear the protocol.
+    A model that `answers` knows an answer of is not fitted again. A user who is asked for in several splits counts
+    once, with the mean. Raises InvalidArgument where the interactions cannot bear the protocol.
     """
     if not models:
         raise InvalidArgument("models: none is named, expected at least one")
     splits = [split for split in protocol.splits(interactions) if len(split.test)]
     if not splits:
         raise InvalidArgument(f"{protocol.name}: nothing is left to ask for; there are too few interactions")
-    answers = {name: _Lists() for name in models}
+    found = {name: _Judged() for name in models}
     total = len(splits) * len(models)
     for number, split in enumerate(splits):
         judge = _Judge(split, k, creators)
         for place, (name, make) in enumerate(models.items()):
-            progress(f"{name}, {split.name}", number * len(models) + place, total)
-            judge.add(make(), answers[name])
+            answer = None if answers is None else answers.find(name, split.name)
+            if answer is None:
+                progress(f"{name}, {split.name}", number * len(models) + place, total)
+                answer = _ask(make(), split, k)
+                if answers is not None:
+                    answers.keep(name, split.name, answer)
+            judge.add(answer, found[name])
     progress("comparing", total, total)
-    return _summary(protocol, splits, answers, k, seed, samples)
+    return _summary(protocol, splits, found, k, seed, samples)
+
+
+def _ask(model: Recommender, split: Split, k: int) -> Answer:
+    started = time.perf_counter()
+    model.fit(split.train)
+    fitted = time.perf_counter()
+    lists, _ = model.recommend(split.users, k, history=split.history, candidates=split.candidates)
+    return Answer(lists, fitted - started, time.perf_counter() - fitted)
 
 
 class _Judge:
@@ -169,14 +205,10 @@ class _Judge:
         if creators is not None and (creators >= 0).any():
             self.groupings["creator"] = _by_creator(self.counts, creators)
 
-    def add(self, model: Recommender, to: _Lists) -> None:
-        split = self.split
-        started = time.perf_counter()
-        model.fit(split.train)
-        fitted = time.perf_counter()
-        lists, _ = model.recommend(split.users, self.k, history=split.history, candidates=split.candidates)
-        to.fit_seconds += fitted - started
-        to.recommend_seconds += time.perf_counter() - fitted
+    def add(self, answer: Answer, to: _Judged) -> None:
+        split, lists = self.split, answer.lists
+        to.fit_seconds += answer.fit_seconds
+        to.recommend_seconds += answer.recommend_seconds
         hits = hits_in_arrays(lists, self.rows, split.test.items)
         values = {
             **hits.by_user(),
@@ -241,7 +273,7 @@ def _by_creator(counts: npt.NDArray[np.int64], creators: npt.NDArray[np.integer]
 
 
 def _summary(
-    protocol: EvaluationProtocol, splits: list[Split], answers: dict[str, _Lists], k: int, seed: int, samples: int
+    protocol: EvaluationProtocol, splits: list[Split], found: dict[str, _Judged], k: int, seed: int, samples: int
 ) -> Evaluation:
     asked = np.concatenate([split.users for split in splits])
     users, row = np.unique(asked, return_inverse=True)
@@ -249,29 +281,29 @@ def _summary(
     amount = _mean_by(row, known.astype(np.float64))
     activity = thirds(amount)
     values = {
-        name: {metric: _mean_by(row, np.concatenate(parts)) for metric, parts in lists.values.items()}
-        for name, lists in answers.items()
+        name: {metric: _mean_by(row, np.concatenate(parts)) for metric, parts in judged.values.items()}
+        for name, judged in found.items()
     }
-    generators = iter(np.random.default_rng(seed).spawn(2 * len(answers) + 1))
+    generators = iter(np.random.default_rng(seed).spawn(2 * len(found) + 1))
     results = []
-    for name, lists in answers.items():
+    for name, judged in found.items():
         generator, of_groups = next(generators), next(generators)
         by_activity = quality_by_group(values[name][MAIN], activity, 3, samples, of_groups)
         groups = {
             grouping: _group_results(_sum_by(row, np.concatenate(parts)), samples, of_groups)
-            for grouping, parts in lists.groups.items()
+            for grouping, parts in judged.groups.items()
         }
         results.append(
             ModelResult(
                 name=name,
                 metrics={metric: user_interval(value, samples, generator) for metric, value in values[name].items()},
-                coverage=_of_whole(row, lists.coverage),
-                gini=_of_whole(row, lists.gini),
+                coverage=_of_whole(row, judged.coverage),
+                gini=_of_whole(row, judged.gini),
                 by_activity=dict(zip(ACTIVITY, by_activity, strict=True)),
                 by_popularity=groups["popularity"],
                 by_creator=groups.get("creator", {}),
-                fit_seconds=round(lists.fit_seconds, 3),
-                recommend_seconds=round(lists.recommend_seconds, 3),
+                fit_seconds=round(judged.fit_seconds, 3),
+                recommend_seconds=round(judged.recommend_seconds, 3),
             )
         )
     left_out: dict[str, int] = {}

@@ -59,9 +59,9 @@ def evaluate(
 ) -> None:
     """Compare models on the log of a home, with intervals, and say which is ahead.
 
-    Every model learns the same part of the log and ranks the full catalogue. Only reads the log. Ctrl-C stops it with
-    nothing said, between two models or while the engine learns; the progressive protocol stops after a step, and the
-    same command goes on from there.
+    Every model learns the same part of the log and ranks the full catalogue. Only reads the log. Ctrl-C stops it
+    between two models or while the engine learns, the progressive protocol after a step; the same command goes on from
+    there.
     """
     moment = read_moment("--at", at)
 
@@ -96,7 +96,7 @@ def evaluate(
 
             def look_up(phase: str, done: int, total: int) -> None:
                 if stopped:
-                    raise Interrupted("stopped before anything could be said")
+                    raise Interrupted("stopped; the same command goes on from there, and learns no model twice")
                 said(phase, done, total)
 
             if rules is None:

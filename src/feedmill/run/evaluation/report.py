@@ -15,6 +15,7 @@ from feedmill.measure.evaluation.comparison import Evaluation, evaluate, summary
 from feedmill.measure.evaluation.protocol import EvaluationProtocol, Recommender
 from feedmill.run.engine import Engine
 from feedmill.run.evaluation import engine_model
+from feedmill.run.evaluation.answered import KeptAnswers
 from feedmill.run.evaluation.described import DescribedModel
 from feedmill.run.evaluation.engine_model import EngineModel
 from feedmill.run.evaluation.logged import Progress, read_log
@@ -64,6 +65,7 @@ def run_evaluation(
 ) -> EvaluationReport:
     """Read the log, fit every model on every split, and judge them.
 
+    Stopped in any way, the same call goes on from there: answers are kept in `evaluate/` of the home until the end.
     Raises ConfigError for a model that there is not, InvalidArgument where the log cannot bear the protocol.
     """
     started = time.perf_counter()
@@ -78,9 +80,15 @@ def run_evaluation(
     interactions = logged.interactions
     if engine_model.NAME in models:
         makers[engine_model.NAME] = lambda: EngineModel(engine.log, logged, engine.config, progress)
+    kept = KeptAnswers(
+        engine.home.path / "evaluate",
+        [versions(), engine.config, engine.log.end(), protocol.name, settings_of(protocol), actions, k, seed],
+    )  # fmt: skip
     compared = evaluate(
-        makers, protocol, interactions, k=k, seed=seed, samples=samples, creators=logged.creators, progress=progress
-    )
+        makers, protocol, interactions,
+        k=k, seed=seed, samples=samples, creators=logged.creators, progress=progress, answers=kept,
+    )  # fmt: skip
+    kept.forget()
     return EvaluationReport(
         home=str(engine.home.path),
         taken=logged.rule,
