@@ -3,7 +3,7 @@
 A model learns the first part of a log. Then, in turns, what it has learned goes to the server, the next slice of the
 log is predicted with that, and learned. The slices are as long as the sync interval; a frozen server keeps what the
 first part gave. Histories and counters go on for all alike: only parameters are late. AUC is over all of the second
-part.
+part: once over all of its rows, and once within each hour, which rows of hours of different mood do not enter.
 
 Two logs: the KuaiRand excerpt (its last two days, five seeds of the model), and drifting worlds under an ordinary feed
 (the second half of their days, twelve worlds), by which the trend is judged.
@@ -38,7 +38,7 @@ from feedmill.domain.slots import SlotRegistry
 from feedmill.learn.parameters import Parameters
 from feedmill.learn.training.config import LearningConfig
 from feedmill.learn.training.learner import Learner
-from feedmill.measure.metrics import auc, mean_interval
+from feedmill.measure.metrics import auc, grouped_auc, mean_interval
 from feedmill.run.engine import Engine
 from feedmill.run.world_config import world_config
 from feedmill.simulation import WorldConfig
@@ -49,6 +49,7 @@ from report import Figure, arguments, cores, progress, report
 
 PLOT = Path(__file__).parents[1] / "docs" / "images" / "sync_interval.svg"
 FROZEN = "never"
+OVERALL, WITHIN = "over all rows", "within the hour"
 INTERVALS = {
     "5 days": 5 * DAY, "2 days": 2 * DAY, "1 day": DAY, "6 hours": 6 * HOUR, "1 hour": HOUR, "10 minutes": 10 * MINUTE,
 }  # fmt: skip
@@ -61,10 +62,10 @@ Batches = Iterator[Sequence[Record]]
 
 @dataclass
 class Compared:
-    """A seed's AUC, of each objective, by sync interval."""
+    """A seed's AUC, of each objective, by measure and sync interval."""
 
     objectives: list[str]
-    auc: dict[str, list[float]]
+    auc: dict[str, dict[str, list[float]]]
     examples: int
 
 
@@ -103,6 +104,7 @@ def compared(config: LearningConfig, batches: Batches, start: int, intervals: di
     learner = Learner(config, SlotRegistry(), learn_retrieval=False)
     servers: dict[str, Server] = {}
     labels: list[npt.NDArray[np.float32]] = []
+    hours: list[npt.NDArray[np.int64]] = []
     for records in batches:
         now = records[0].timestamp
         if now >= start and not servers:
@@ -112,18 +114,17 @@ def compared(config: LearningConfig, batches: Batches, start: int, intervals: di
         examples = learner.step(records).examples
         if servers and len(examples):
             labels.append(examples.labels)
+            hours.append(np.full(len(examples), now // HOUR))
             for server in servers.values():
                 server.predict(examples.features)
-    known = np.concatenate(labels)
-    predictions = {name: np.concatenate(server.predictions) for name, server in servers.items()}
-    return Compared(
-        list(config.objectives),
-        {
-            name: [auc(known[:, o] > 0.5, predicted[:, o]) for o in range(known.shape[1])]
-            for name, predicted in predictions.items()
-        },
-        len(known),
-    )
+    known, hour = np.concatenate(labels) > 0.5, np.concatenate(hours)
+    found: dict[str, dict[str, list[float]]] = {OVERALL: {}, WITHIN: {}}
+    for name, server in servers.items():
+        predicted = np.concatenate(server.predictions)
+        columns = [(known[:, o], predicted[:, o]) for o in range(known.shape[1])]
+        found[OVERALL][name] = [auc(*column) for column in columns]
+        found[WITHIN][name] = [grouped_auc(*column, hour) for column in columns]
+    return Compared(list(config.objectives), found, len(known))
 
 
 def in_kuairand(data: Path, seed: int, intervals: dict[str, int], most: int | None) -> Compared:
@@ -200,7 +201,7 @@ def main() -> None:
     context = {name: summary(some) for name, some in found.items()}
     if options.plot or not options.quick:
         draw(context, options.plot or PLOT)
-    world, kuairand = (context[name]["objectives"] for name in ("world", "kuairand"))
+    world, kuairand = (context[name][OVERALL] for name in ("world", "kuairand"))
     report(
         {
             "L7": Figure(100 * world["watched"]["10 minutes"]["less frozen"][0], "points of AUC"),
@@ -215,24 +216,35 @@ def main() -> None:
 
 
 def summary(some: list[Compared]) -> dict[str, Any]:
-    """Means over seeds: AUC, what it is above the frozen server's and above the next slower, with 95 % intervals."""
-    names = list(some[0].auc)
-    objectives: dict[str, Any] = {}
-    for o, objective in enumerate(some[0].objectives):
-        reached = {name: np.array([each.auc[name][o] for each in some]) for name in names}
-        objectives[objective] = {
-            name: {
-                "auc": round(float(reached[name].mean()), 5),
-                "less frozen": bounds(reached[name] - reached[FROZEN]),
-                **({"less the next slower": bounds(reached[name] - reached[names[i - 1]])} if i else {}),
+    """By measure and objective, means over seeds: AUC, what it is above the frozen server's and above the next slower,
+    with 95 % intervals."""
+    return {
+        "examples": [each.examples for each in some],
+        **{
+            measure: {
+                objective: by_interval([{name: auc[o] for name, auc in each.auc[measure].items()} for each in some])
+                for o, objective in enumerate(some[0].objectives)
             }
-            for i, name in enumerate(names)
+            for measure in (OVERALL, WITHIN)
+        },
+    }
+
+
+def by_interval(seeds: list[dict[str, float]]) -> dict[str, Any]:
+    names = list(seeds[0])
+    reached = {name: np.array([each[name] for each in seeds]) for name in names}
+    found: dict[str, Any] = {
+        name: {
+            "auc": round(float(reached[name].mean()), 5),
+            "less frozen": bounds(reached[name] - reached[FROZEN]),
+            **({"less the next slower": bounds(reached[name] - reached[names[i - 1]])} if i else {}),
         }
-        synced = [name for name in names if name != FROZEN]
-        days = np.log10([INTERVALS[name] / DAY for name in synced])
-        slopes = [-np.polyfit(days, [reached[name][k] for name in synced], 1)[0] for k in range(len(some))]
-        objectives[objective]["for each tenth of the interval"] = bounds(np.array(slopes))
-    return {"examples": [each.examples for each in some], "objectives": objectives}
+        for i, name in enumerate(names)
+    }
+    synced = [name for name in names if name != FROZEN]
+    days = np.log10([INTERVALS[name] / DAY for name in synced])
+    slopes = [-np.polyfit(days, [each[name] for name in synced], 1)[0] for each in seeds]
+    return {**found, "for each tenth of the interval": bounds(np.array(slopes))}
 
 
 def bounds(values: npt.NDArray[np.float64]) -> list[float]:
@@ -253,22 +265,25 @@ def draw(context: dict[str, Any], path: Path) -> None:
             "svg.hashsalt": "sync interval",
         }
     )  # fmt: skip
-    figure, places = pyplot.subplots(1, 2, figsize=(9.5, 3.5), layout="constrained")
+    figure, places = pyplot.subplots(2, 2, figsize=(9.5, 6.4), layout="constrained", sharey="row")
     colours = ("#d9562f", "#5b6b8c", "#8aa17c")
     titles = {"world": "Drifting worlds", "kuairand": "KuaiRand, two days"}
-    for place, (name, title) in zip(places, titles.items(), strict=True):
-        for colour, (objective, reached) in zip(colours, context[name]["objectives"].items(), strict=False):
-            names = [each for each in reached if each in INTERVALS]
-            points = np.array([reached[each]["less frozen"] for each in names]) * 100
-            across = np.arange(len(names))
-            place.fill_between(across, points[:, 1], points[:, 2], color=colour, alpha=0.14, linewidth=0)
-            place.plot(across, points[:, 0], "o-", color=colour, markersize=4, label=objective.replace("_", " "))
-            place.set_xticks(across, names)
-        place.axhline(0, color="#9aa1a9", linewidth=0.8)
-        place.set_title(title, loc="left", fontweight="bold")
-        place.set_xlabel("parameters reach the server every ...")
+    for measure, row in zip((OVERALL, WITHIN), places, strict=True):
+        for place, (name, title) in zip(row, titles.items(), strict=True):
+            for colour, (objective, reached) in zip(colours, context[name][measure].items(), strict=False):
+                names = [each for each in reached if each in INTERVALS]
+                points = np.array([reached[each]["less frozen"] for each in names]) * 100
+                across = np.arange(len(names))
+                place.fill_between(across, points[:, 1], points[:, 2], color=colour, alpha=0.14, linewidth=0)
+                place.plot(across, points[:, 0], "o-", color=colour, markersize=4, label=objective.replace("_", " "))
+                place.set_xticks(across, names)
+            place.axhline(0, color="#9aa1a9", linewidth=0.8)
+            place.set_title(f"{title}, {measure}", loc="left", fontweight="bold")
+        row[0].set_ylabel("AUC above a frozen server's, points")
+    for place in places[0]:
         place.legend(frameon=False)
-    places[0].set_ylabel("AUC above a frozen server's, points")
+    for place in places[1]:
+        place.set_xlabel("parameters reach the server every ...")
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
