@@ -10,6 +10,7 @@ from scipy import stats
 
 from feedmill.domain.errors import InvalidArgument
 from feedmill.domain.interactions import Interactions
+from feedmill.measure.evaluation.cold_start import ItemColdStart
 from feedmill.measure.evaluation.comparison import Evaluation, evaluate, verdict
 from feedmill.measure.evaluation.folds import InteractionFolds
 from feedmill.measure.evaluation.protocol import REPEATS
@@ -67,6 +68,14 @@ def test_variety_is_measured_on_the_items_of_the_training_part() -> None:
     assert both.metrics["diversity"].estimate == pytest.approx(0)
     # Everybody but user 5 has met the two most popular; what comes next, 0 and 5, is obvious.
     assert both.metrics["serendipity"].estimate == 0
+
+
+def test_items_that_nobody_has_taken_to_are_in_no_group_of_popularity() -> None:
+    log = Interactions.of([0, 1, 2, 0, 1, 2], [0, 0, 0, 1, 2, 1], [0, 0, 0, 9, 9, 9])
+    new = evaluate({"one": lambda: Says(1, 2)}, ItemColdStart(at=9), log, k=2, samples=200).models[0]
+    assert new.metrics["hit_rate"].estimate == 1
+    assert new.by_popularity == {}
+    assert compared(five=(5, 0)).models[0].by_popularity.keys() == {"head", "middle", "tail"}
 
 
 def test_what_goes_to_the_tail_is_set_beside_what_is_wanted_of_it() -> None:

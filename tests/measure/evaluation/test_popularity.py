@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from feedmill.domain.errors import InvalidArgument
-from feedmill.measure.evaluation.popularity import FadingCounts, FadingRates
+from feedmill.measure.evaluation.popularity import FadingCounts, FadingRates, rates_so_far
 
 HOUR = 3_600_000
 
@@ -87,3 +87,21 @@ def test_before_anything_was_seen_every_rate_is_one_half() -> None:
 def test_a_half_life_that_is_none_is_refused(half_life: float) -> None:
     with pytest.raises(InvalidArgument, match="half_life"):
         FadingCounts(half_life)
+
+
+@pytest.mark.parametrize("half_life", [None, float(HOUR)])
+def test_another_future_changes_no_rate_of_what_came_before(half_life: float | None) -> None:
+    rng = np.random.default_rng(0)
+    of, at = rng.integers(0, 5, 100), np.arange(100) * HOUR // 20
+    labels = rng.integers(0, 2, 100).astype(np.float64)
+    found = rates_so_far(of, at, labels, 10, half_life=half_life)
+    assert found[:10].tolist() == [0.5] * 10
+    for cut in (10, 55, 90):
+        step = cut // 10 * 10
+        other_of, other = of.copy(), labels.copy()
+        other[step:] = 1 - other[step:]
+        other_of[step + 10 :] = rng.permutation(other_of[step + 10 :])
+        changed = rates_so_far(other_of, at, other, 10, half_life=half_life)
+        assert changed[: step + 10].tobytes() == found[: step + 10].tobytes()
+        if step < 90:
+            assert changed[step + 10 :].tobytes() != found[step + 10 :].tobytes()

@@ -70,7 +70,8 @@ class ModelResult(msgspec.Struct, frozen=True):
     by_activity: dict[str, Interval]
     """NDCG of users by how much is known of them."""
     by_popularity: dict[str, GroupResult]
-    """Items by how many took to them: the head holds half of all interactions, the tail the last tenth."""
+    """Items by how many took to them: the head holds half of all interactions, the tail the last tenth; empty where
+    nobody has taken to any that may be recommended."""
     by_creator: dict[str, GroupResult]
     """The same of items by how many took to anything of their creator; empty where creators are not known."""
     fit_seconds: float
@@ -201,7 +202,9 @@ class _Judge:
         shape = (train.n_items, train.n_users)
         self.met = sparse.csr_matrix((np.ones(len(train)), (train.items, train.users)), shape=shape)
         self.obvious = self._obvious()
-        self.groupings = {"popularity": head_and_tail(self.counts)}
+        self.groupings = {}
+        if self.counts[self.known].any():
+            self.groupings["popularity"] = head_and_tail(self.counts)
         if creators is not None and (creators >= 0).any():
             self.groupings["creator"] = _by_creator(self.counts, creators)
 
@@ -300,7 +303,7 @@ def _summary(
                 coverage=_of_whole(row, judged.coverage),
                 gini=_of_whole(row, judged.gini),
                 by_activity=dict(zip(ACTIVITY, by_activity, strict=True)),
-                by_popularity=groups["popularity"],
+                by_popularity=groups.get("popularity", {}),
                 by_creator=groups.get("creator", {}),
                 fit_seconds=round(judged.fit_seconds, 3),
                 recommend_seconds=round(judged.recommend_seconds, 3),

@@ -113,3 +113,21 @@ class FadingRates:
             return np.full(len(items), 0.5)
         prior = self._prior * self._shown.unit
         return (followed[items] + prior * positive / total) / (shown[items] + prior)
+
+
+def rates_so_far(
+    items: Integers,  # [n]: indices from 0
+    timestamps: Integers,  # [n]: UTC milliseconds
+    labels: Floats,  # [n]: 0 or 1
+    step: int,
+    *,
+    half_life: float | None = None,
+) -> Float64s:
+    """float64 [n]: of each row the rate of its item in all rows before its step, of so many rows: `FadingRates`."""
+    rates = FadingRates(half_life)
+    predicted = np.empty(len(items))
+    for start in range(0, len(items), step):
+        rows = slice(start, start + step)
+        predicted[rows] = rates.predict(items[rows])
+        rates.add(items[rows], timestamps[rows], labels[rows])
+    return predicted

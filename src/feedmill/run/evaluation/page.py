@@ -51,22 +51,27 @@ def evaluation_page(report: EvaluationReport) -> str:
             pairs_table(found.differences),
             wide=True,
         ),
-        section(
-            "What is shown",
-            "The share of attention that goes to the most popular items which hold half of all interactions (head), to"
-            " the last tenth (tail) and to what lies between; beside what users took to.",
-            shares(_exposure(found.models), POPULARITY),
-            _groups(found.models),
-            wide=not any(result.by_creator for result in found.models),
-        ),
     ]
-    if any(result.by_creator for result in found.models):
+    by_creator = bool(best.by_creator)
+    if best.by_popularity:
+        sections.append(
+            section(
+                "What is shown",
+                "The share of attention that goes to the most popular items which hold half of all interactions (head),"
+                " to the last tenth (tail) and to what lies between; beside what users took to.",
+                shares(_exposure(found.models), POPULARITY),
+                _groups(found.models),
+                wide=not by_creator,
+            )
+        )
+    if by_creator:
         sections.append(
             section(
                 "Whose work is shown",
                 "The same of items by how many took to anything of their creator.",
                 shares(_exposure(found.models, creators=True), POPULARITY),
                 _groups(found.models, creators=True),
+                wide=not best.by_popularity,
             )
         )
     sections += [

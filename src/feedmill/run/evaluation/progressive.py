@@ -9,18 +9,16 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from feedmill.domain.clock import DAY, format_time
 from feedmill.domain.errors import ConfigError, InvalidArgument
 from feedmill.domain.interactions import Interactions
 from feedmill.domain.slots import SlotRegistry
 from feedmill.learn.training.learner import Learner
-from feedmill.measure.evaluation.popularity import FadingRates
+from feedmill.measure.evaluation.popularity import rates_so_far
 from feedmill.measure.evaluation.predictions import ObjectiveEvaluation, compare_predictions, prediction_verdict
 from feedmill.measure.evaluation.protocol import cut_time
 from feedmill.run.config_layers import suggest
@@ -113,11 +111,13 @@ def run_progressive(
             return None
         told = columns["weights"][:, index] > 0
         labels = columns["labels"][:, index]
+        _, items = np.unique(columns["items"][told], return_inverse=True)
+        told_of = items.ravel(), columns["timestamps"][told], (labels[told] > 0).astype(np.float64), _STEP
         predictions = {
             FEEDMILL: columns["predictions"][told, index],
             FROZEN: frozen["predictions"][told, index],
-            POPULARITY: _rates(columns, labels, told, None),
-            RECENT: _rates(columns, labels, told, float(DAY)),
+            POPULARITY: rates_so_far(*told_of),
+            RECENT: rates_so_far(*told_of, half_life=float(DAY)),
         }
         progress(f"judging {name}", index, len(engine.config.objectives))
         try:
@@ -173,21 +173,3 @@ def _replay(
         start, engine.home.path / "replay", snapshot_steps=engine.config.training.snapshot_steps,
         after_step=after_step, keep=True,
     )  # fmt: skip
-
-
-def _rates(
-    columns: dict[str, npt.NDArray[Any]],
-    labels: npt.NDArray[np.float32],
-    told: npt.NDArray[np.bool_],
-    half_life: float | None,
-) -> npt.NDArray[np.float64]:
-    """float64 [told]: of each row the rate of its item in all rows before its step."""
-    items = np.unique(columns["items"][told], return_inverse=True)[1].ravel()
-    times, truth = columns["timestamps"][told], (labels[told] > 0).astype(np.float64)
-    rates = FadingRates(half_life)
-    predicted = np.empty(len(items))
-    for start in range(0, len(items), _STEP):
-        step = slice(start, start + _STEP)
-        predicted[step] = rates.predict(items[step])
-        rates.add(items[step], times[step], truth[step])
-    return predicted
