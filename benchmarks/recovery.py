@@ -7,7 +7,7 @@ page, or to the first parameters of the trainer that came after. In the end the 
 impressions are compared with those of a run that takes the journalled steps without interruption, byte for byte.
 
 L6: training over one log from its beginning to its end, with a snapshot every 1,000 steps and with none but the last,
-in turns; the share of the time that snapshots add.
+in turns; the share that snapshots add to the time, and to what the processor does in all threads.
 
     python benchmarks/recovery.py [--json] [--quick] [--kills N] [--records N]
 """
@@ -40,6 +40,7 @@ from feedmill.learn.training.journal import Entry, read_journal
 from feedmill.learn.training.learner import Learner
 from feedmill.learn.training.snapshots import Snapshots
 from feedmill.learn.training.trainer import Trainer
+from feedmill.measure.metrics import mean_interval
 from feedmill.run.engine import Engine
 from feedmill.run.home import Home
 from feedmill.stream.log.sqlite import SqliteLog
@@ -108,7 +109,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = killed(Path(folder), options.kills, options.seed)
     with tempfile.TemporaryDirectory() as folder:
-        costs = snapshots_cost(Path(folder), options.records, 1 if options.quick else 3)
+        costs = snapshots_cost(Path(folder), options.records, 2 if options.quick else 6)
     seconds = [each for some in found["seconds"].values() for each in some]
     report(
         {
@@ -116,7 +117,8 @@ def main() -> None:
             "L5.lost": Figure(found["lost"], "events"),
             "L5.doubled": Figure(found["doubled"], "events"),
             "L5.parameters that differ": Figure(len(found["different"]), "arrays"),
-            "L6": Figure(costs["share"], "of the time", peers={"CPR": 0.0053}, less_is_better=True),
+            "L6": Figure(costs["clock"]["share"], "of the time", peers={"CPR": 0.0053}, less_is_better=True),
+            "L6.processor": Figure(costs["processor"]["share"], "of the processor's time", less_is_better=True),
         },
         options=options,
         libraries=("torch",),
@@ -255,30 +257,42 @@ def compare(folder: Path, home: Path, journals: Journals) -> tuple[list[str], in
 
 
 def snapshots_cost(folder: Path, records: int, rounds: int) -> dict[str, Any]:
-    """Training with a snapshot every 1,000 steps beside training with none but the last."""
+    """Training with a snapshot every 1,000 steps beside training with none but the last: seconds by the clock, and of
+    the processor in all threads."""
     write_log(folder / "home", records)
-    seconds: dict[int, list[float]] = {1_000: [], 10**9: []}
+    clock: dict[int, list[float]] = {1_000: [], 10**9: []}
+    processor: dict[int, list[float]] = {1_000: [], 10**9: []}
     with contextlib.closing(SqliteLog(folder / "home" / "log.sqlite", read_only=True)) as log:
         for number in range(rounds):
-            for every in seconds if number % 2 == 0 else reversed(seconds):
+            for every in clock if number % 2 == 0 else reversed(clock):
                 setting = f"training.snapshot_steps={every}"
                 with Engine.open(folder / "home", arguments=[setting], environment={}) as engine:
                     config = engine.config.learning()
                 trainer = Trainer(
                     log, lambda config=config: Learner(config, SlotRegistry()), Snapshots(folder / f"{number}-{every}")
                 )
-                begun = time.perf_counter()
+                begun, used = time.perf_counter(), time.process_time()
                 trainer.run(reporting(trainer, log.end()))
-                seconds[every].append(time.perf_counter() - begun)
+                clock[every].append(time.perf_counter() - begun)
+                processor[every].append(time.process_time() - used)
                 trainer.close()
-                progress(f"round {number + 1}, a snapshot every {every:,} steps: {seconds[every][-1]:.1f} s")
-    shares = [one / other - 1 for one, other in zip(*seconds.values(), strict=True)]
+                progress(
+                    f"round {number + 1}, a snapshot every {every:,} steps: {clock[every][-1]:.1f} s,"
+                    f" {processor[every][-1]:.1f} s of the processor"
+                )
+    return {"records": records, "clock": added(*clock.values()), "processor": added(*processor.values())}
+
+
+def added(with_snapshots: list[float], without: list[float]) -> dict[str, Any]:
+    """The share that snapshots add, round by round, with the interval of the mean."""
+    shares = np.array(with_snapshots) / np.array(without) - 1
+    mean = mean_interval(shares)
     return {
-        "records": records,
-        "share": statistics.median(shares),
-        "shares": [round(share, 4) for share in shares],
-        "seconds_with": [round(each, 2) for each in seconds[1_000]],
-        "seconds_without": [round(each, 2) for each in seconds[10**9]],
+        "share": round(float(np.median(shares)), 4),
+        "mean": [round(each, 4) for each in (mean.estimate, mean.low, mean.high)],
+        "shares": [round(float(share), 4) for share in shares],
+        "seconds_with": [round(each, 2) for each in with_snapshots],
+        "seconds_without": [round(each, 2) for each in without],
     }
 
 
