@@ -28,7 +28,7 @@ lint: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m pip install --quiet --no-build-isolation --constraint constraints.txt --editable '.[dev,peers]' >&2
-	@for benchmark in $(filter-out benchmarks/report.py benchmarks/click_quality.py benchmarks/http_load.py benchmarks/world_plot.py,$(wildcard benchmarks/*.py)); do \
+	@for benchmark in $(filter-out benchmarks/report.py benchmarks/public_data.py benchmarks/click_quality.py benchmarks/http_load.py benchmarks/world_plot.py,$(wildcard benchmarks/*.py)); do \
 		$(BIN)/python $$benchmark --json $(ARGS) || exit 1; done
 
 soak: $(READY)

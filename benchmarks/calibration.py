@@ -13,9 +13,6 @@ predicted over true probability, with Feedmill's correction and with others.
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -41,6 +38,7 @@ from feedmill.run.config import load_config
 from feedmill.stream.joining.sampling import NegativeSampling
 from feedmill.stream.log.sqlite import SqliteLog
 from feedmill.stream.state.state import Emit
+from public_data import imported, with_data
 from report import Figure, arguments, progress, report
 
 RATE = 0.1
@@ -68,20 +66,14 @@ class Run:
 
 
 def main() -> None:
-    parser = arguments((__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "--data", type=Path, default=Path(os.environ.get("FEEDMILL_DATA", "../shared/data")) / "kuairand"
-    )
+    parser = with_data(arguments((__doc__ or "").splitlines()[0]))
     options = parser.parse_args()
     torch.set_num_threads(1)
     seeds = range(options.seed, options.seed + (1 if options.quick else 5))
     figures: dict[str, Figure] = {}
     context: dict[str, Any] = {"rate": RATE, "seeds": len(seeds)}
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder) / "home"
-        progress("importing ...")
-        command = [Path(sys.executable).with_name("feedmill"), "import", "kuairand", str(options.data), "--home", home]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        home = imported("kuairand", options.data, Path(folder))
         log = SqliteLog(home / "log.sqlite", read_only=True)
         config = load_config(home / "feedmill.toml").learning()
         sampled(log, config, seeds, figures, context)

@@ -17,9 +17,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -38,7 +35,6 @@ from feedmill.learn.models.config import RankerConfig
 from feedmill.learn.training.learner import Learner
 from feedmill.measure.metrics import auc, mean_interval, metric_interval, paired_bootstrap
 from feedmill.run.config import Config
-from feedmill.run.engine import Engine
 from feedmill.run.feed import make_feed
 from feedmill.run.world_config import world_config
 from feedmill.serve.pipeline.request import Request
@@ -46,6 +42,7 @@ from feedmill.simulation import WorldConfig
 from feedmill.simulation.ordinary_feed import OrdinaryFeed
 from feedmill.simulation.records import arrivals_of, seen_in
 from feedmill.simulation.world import World
+from public_data import batches_of, opened, with_data
 from report import Figure, arguments, cores, progress, report
 
 # Many join late, and half of all declare interests, so that there are enough of both kinds.
@@ -210,23 +207,17 @@ class FirstSeen:
 def in_kuairand(data: Path, alone: bool) -> FirstSeen:
     """The first impression of each video, in the last four fifths of the log."""
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        command = [Path(sys.executable).with_name("feedmill"), "import", "kuairand", data, "--json", "--home", folder]
-        environment = {**os.environ, "FEEDMILL_LOG": "error"}
-        subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
-        with Engine.open(Path(folder), environment={}) as engine:
-            config = ids_alone(engine.config) if alone else engine.config
-            learner = Learner(config.learning(), SlotRegistry(), learn_retrieval=False)
-            column = list(config.objectives).index(OBJECTIVE)
-            predictions, labels, users, items = [], [], [], []
-            position, end = 0, engine.log.end()
-            while position < end:
-                records, position = engine.log.read(position, config.training.batch)
-                step = learner.step(records)
-                predictions.append(step.predictions[:, column])
-                labels.append(step.examples.labels[:, column] > 0.5)
-                users.append(step.examples.users)
-                items.append(step.examples.items)
+    with opened("kuairand", data) as engine:
+        config = ids_alone(engine.config) if alone else engine.config
+        learner = Learner(config.learning(), SlotRegistry(), learn_retrieval=False)
+        column = list(config.objectives).index(OBJECTIVE)
+        predictions, labels, users, items = [], [], [], []
+        for records in batches_of(engine):
+            step = learner.step(records)
+            predictions.append(step.predictions[:, column])
+            labels.append(step.examples.labels[:, column] > 0.5)
+            users.append(step.examples.users)
+            items.append(step.examples.items)
     first = np.sort(np.unique(np.concatenate(items), return_index=True)[1])
     # The first videos come to a model that knows nothing of anything.
     first = first[first >= sum(map(len, labels)) // 5]
@@ -237,14 +228,13 @@ def in_kuairand(data: Path, alone: bool) -> FirstSeen:
 
 
 def main() -> None:
-    parser = arguments((__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("FEEDMILL_DATA", "../shared/data")))
+    parser = with_data(arguments((__doc__ or "").splitlines()[0]))
     options = parser.parse_args()
     lives = range(options.seed, options.seed + (2 if options.quick else 6))
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     worlds: list[Found] = []
     with ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn")) as pool:
-        logs = [pool.submit(in_kuairand, options.data / "kuairand", alone) for alone in (False, True)]
+        logs = [pool.submit(in_kuairand, options.data, alone) for alone in (False, True)]
         for future in [pool.submit(in_world, QUICK if options.quick else WORLD, seed) for seed in lives]:
             worlds.append(future.result())
             progress(json.dumps({name: float(np.nanmean(values)) for name, values in vars(worlds[-1]).items()}))

@@ -10,7 +10,6 @@ pass over the rest and after ten. Intervals are over seeds, differences seed by 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from feedmill.domain.ids import UInt64s, feature_ids
 from feedmill.domain.optimizers import Adagrad
 from feedmill.domain.slots import Segment, Slot
 from feedmill.measure.metrics import auc, mean_interval
+from public_data import FOLDERS, with_data
 from report import Figure, arguments, progress, report
 
 PLOT = Path(__file__).parents[1] / "docs" / "images" / "collisions.svg"
@@ -73,14 +73,16 @@ class Network(nn.Module):
 
 
 def main() -> None:
-    parser = arguments((__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("FEEDMILL_DATA", "../shared/data")))
+    parser = with_data(arguments((__doc__ or "").splitlines()[0]))
     parser.add_argument("--plot", type=Path, help=f"where to draw it; {PLOT.name} in docs/images unless --quick")
     options = parser.parse_args()
     torch.set_num_threads(1)
     seeds = range(options.seed, options.seed + (2 if options.quick else 5))
     epochs = 2 if options.quick else EPOCHS
-    logs = {"MovieLens": movielens(options.data / "ml-latest-small"), "KuaiRand": kuairand(options.data / "kuairand")}
+    logs = {
+        "MovieLens": movielens(options.data / FOLDERS["movielens"]),
+        "KuaiRand": kuairand(options.data / FOLDERS["kuairand"]),
+    }
     found: dict[str, Any] = {}
     for name, log in logs.items():
         if options.quick:

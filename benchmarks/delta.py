@@ -10,10 +10,6 @@ vectors. The peer is Monolith's sync: float32 vectors and 8 bytes an id, without
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -37,9 +33,9 @@ from feedmill.learn.training.trainer import Trainer
 from feedmill.measure.metrics.bootstrap import paired_bootstrap
 from feedmill.measure.metrics.classification import auc
 from feedmill.run.engine import Engine
+from public_data import WINDOW_MS, imported, with_data
 from report import Figure, arguments, progress, report
 
-WINDOW_MS = 1_651_161_600_000
 RESAMPLES = 200
 
 
@@ -97,10 +93,7 @@ class Copy:
 
 
 def main() -> None:
-    parser = arguments((__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "--data", type=Path, default=Path(os.environ.get("FEEDMILL_DATA", "../shared/data")) / "kuairand"
-    )
+    parser = with_data(arguments((__doc__ or "").splitlines()[0]))
     options = parser.parse_args()
     torch.set_num_threads(1)
     seeds = range(options.seed, options.seed + (1 if options.quick else 3))
@@ -129,11 +122,9 @@ def run(data: Path, seed: int) -> dict[str, Any]:
     """A trainer over the log, and copies of it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        command = [Path(sys.executable).with_name("feedmill"), "import", "kuairand", str(data), "--json"]
-        done = subprocess.run([*command, "--home", folder / "home"], check=True, stdout=subprocess.PIPE, text=True)
-        progress(f"seed {seed}: {json.loads(done.stdout.splitlines()[-1])}")
+        home = imported("kuairand", data, folder / "home")
         settings = [f"training.seed={seed}", "training.snapshot_steps=1000000"]
-        with Engine.open(folder / "home", arguments=settings, environment={}) as engine:
+        with Engine.open(home, arguments=settings, environment={}) as engine:
             trainer = engine.trainer
             snapshots = Snapshots(folder / "none")
             copies = {storage: Copy(folder, storage, trainer, snapshots) for storage in STORAGES}

@@ -17,9 +17,6 @@ cannot be had is named with the reason.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -50,8 +47,8 @@ from feedmill.measure.metrics import Interval, hits_in_arrays, user_interval
 from feedmill.run.engine import Engine
 from feedmill.run.evaluation.logged import read_log
 from peers.environment import Unavailable, ask, python_of
+from public_data import WINDOW_MS, imported, with_data
 from report import Figure, arguments, progress, report
-from sync_interval import KUAIRAND_FROM
 
 K = 10
 SAMPLES = 2_000
@@ -67,7 +64,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 """The same for ours and the peer's."""
 PEERS = {"implicit": ("item-neighbours", "als", "bpr"), "rectools": ("ease",), "lenskit": ("user-neighbours",)}
-MOVIELENS, KUAIRAND = "ml-latest-small", "kuairand"
 Doubles = npt.NDArray[np.float64]
 
 
@@ -83,8 +79,7 @@ class Answers:
 
 
 def main() -> None:
-    parser = arguments((__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("FEEDMILL_DATA", "../shared/data")))
+    parser = with_data(arguments((__doc__ or "").splitlines()[0]))
     parser.add_argument(
         "--environments", type=Path, default=Path(__file__).parents[1] / "build" / "peers",
         help="where environments of peers are kept; build/peers unless told",
@@ -145,29 +140,25 @@ def main() -> None:
 
 def splits_of(data: Path, folder: Path) -> Iterator[tuple[str, Split]]:
     """The splits by name."""
-    films = interactions_of("movielens", data / MOVIELENS, folder, ("rating",))
+    films = interactions_of("movielens", data, folder, ("rating",))
     yield "MovieLens, leave-last-out", next(LeaveLastOut().splits(films))
-    films = interactions_of("movielens", data / MOVIELENS, folder, ())
+    films = interactions_of("movielens", data, folder, ())
     yield "MovieLens, temporal", next(Temporal().splits(films))
-    videos = interactions_of("kuairand", data / KUAIRAND, folder, ())
+    videos = interactions_of("kuairand", data, folder, ())
     yield "KuaiRand, temporal", next(Temporal().splits(videos))
 
 
 def homes_of_clicks(data: Path, folder: Path) -> Iterator[tuple[str, Path, int | None]]:
     """By name the homes whose clicks are predicted, and from when on; None: the last fifth."""
-    yield "KuaiRand, clicks", home_of("kuairand", data / KUAIRAND, folder), KUAIRAND_FROM
+    yield "KuaiRand, clicks", home_of("kuairand", data, folder), WINDOW_MS
     # An objective of its own there: a rating above 3.5, beside items that were drawn.
-    yield "MovieLens, likes", home_of("movielens", data / MOVIELENS, folder), None
+    yield "MovieLens, likes", home_of("movielens", data, folder), None
 
 
 def home_of(source: str, data: Path, folder: Path) -> Path:
-    """A home with the data."""
+    """A home with a data set; imported once."""
     home = folder / source
-    if not home.exists():
-        progress(f"importing {source} ...")
-        command = [Path(sys.executable).with_name("feedmill"), "import", source, data, "--home", home]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return home
+    return home if home.exists() else imported(source, data, home)
 
 
 def interactions_of(source: str, data: Path, folder: Path, actions: Sequence[str]) -> Interactions:

@@ -10,7 +10,6 @@ itself; they go on through the window), and predicts the window.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -26,25 +25,19 @@ from feedmill.domain.records import Item, Record, User
 from feedmill.measure.metrics.bootstrap import Interval, paired_bootstrap
 from feedmill.measure.metrics.classification import auc
 from feedmill.stream.log.sqlite import SqliteLog
+from public_data import WINDOW, WINDOW_MS, imported, with_data
 from report import Figure, arguments, progress, report
 
-WINDOW = "2022-04-28T16:00:00Z"
-WINDOW_MS = 1_651_161_600_000
 OBJECTIVES = ("click", "long_view", "like")
 RESAMPLES = 1_000
 
 
 def main() -> None:
-    parser = arguments((__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "--data", type=Path, default=Path(os.environ.get("FEEDMILL_DATA", "../shared/data")) / "kuairand"
-    )
+    parser = with_data(arguments((__doc__ or "").splitlines()[0]))
     options = parser.parse_args()
     seeds = range(options.seed, options.seed + (2 if options.quick else 5))
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder) / "home"
-        progress("importing ...")
-        feedmill("import", "kuairand", str(options.data), "--home", str(home))
+        home = imported("kuairand", options.data, Path(folder) / "home")
         online = [replay(home, seed) for seed in seeds]
         frozen = [replay(home, seed, "--frozen-from", WINDOW) for seed in seeds]
         progress("LightGBM ...")

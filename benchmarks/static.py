@@ -23,9 +23,6 @@ import itertools
 import json
 import multiprocessing
 import os
-import subprocess
-import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -50,12 +47,12 @@ from feedmill.domain.slots import SlotRegistry
 from feedmill.learn.training.config import LearningConfig
 from feedmill.learn.training.learner import Learner
 from feedmill.measure.metrics import auc, mean_interval, paired_bootstrap
-from feedmill.run.engine import Engine
 from feedmill.run.world_config import world_config
 from feedmill.simulation import WorldConfig
 from feedmill.simulation.world import World
+from public_data import WINDOW_MS, batches_of, opened, with_data
 from report import Figure, arguments, cores, progress, report
-from sync_interval import KUAIRAND_FROM, Batches, Server, in_batches, lived
+from sync_interval import Batches, Server, in_batches, lived
 
 PLOT = Path(__file__).parents[1] / "docs" / "images" / "static.svg"
 INTERVALS = {"never": None, "daily": DAY, "hourly": HOUR}
@@ -303,20 +300,8 @@ def judged(log: Log, hours: int, step: int, resamples: int) -> Judged:
 
 
 def in_kuairand(data: Path, resamples: int) -> Judged:
-    with tempfile.TemporaryDirectory() as folder:
-        command = [Path(sys.executable).with_name("feedmill"), "import", "kuairand", data, "--json", "--home", folder]
-        environment = {**os.environ, "FEEDMILL_LOG": "error"}
-        subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
-        with Engine.open(Path(folder), environment={}) as engine:
-            config = engine.config.learning()
-
-            def batches() -> Batches:
-                position, end = 0, engine.log.end()
-                while position < end:
-                    records, position = engine.log.read(position, config.training.batch)
-                    yield records
-
-            log = walk(config, OBJECTIVES["kuairand"], batches(), KUAIRAND_FROM)
+    with opened("kuairand", data) as engine:
+        log = walk(engine.config.learning(), OBJECTIVES["kuairand"], batches_of(engine), WINDOW_MS)
     return judged(log, JUDGED_HOURS["kuairand"], KUAIRAND_STEP, resamples)
 
 
@@ -332,8 +317,7 @@ def in_world(shape: WorldConfig, seed: int) -> Judged:
 
 
 def main() -> None:
-    parser = arguments((__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("FEEDMILL_DATA", "../shared/data")))
+    parser = with_data(arguments((__doc__ or "").splitlines()[0]))
     parser.add_argument("--plot", type=Path, help=f"where to draw it; {PLOT.name} in docs/images unless --quick")
     options = parser.parse_args()
     lives = range(options.seed, options.seed + (2 if options.quick else 4))
@@ -341,7 +325,7 @@ def main() -> None:
     worlds = []
     with ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn")) as pool:
         shape = QUICK if options.quick else WORLD
-        log = pool.submit(in_kuairand, options.data / "kuairand", 100 if options.quick else RESAMPLES)
+        log = pool.submit(in_kuairand, options.data, 100 if options.quick else RESAMPLES)
         for number, future in enumerate([pool.submit(in_world, shape, seed) for seed in lives]):
             worlds.append(future.result())
             progress(f"world {number + 1} of {len(lives)}: {json.dumps(worlds[-1].whole)}")

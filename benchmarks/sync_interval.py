@@ -18,9 +18,6 @@ import contextlib
 import json
 import multiprocessing
 import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -40,12 +37,12 @@ from feedmill.learn.parameters import Parameters
 from feedmill.learn.training.config import LearningConfig
 from feedmill.learn.training.learner import Learner
 from feedmill.measure.metrics import auc, grouped_auc, mean_interval
-from feedmill.run.engine import Engine
 from feedmill.run.world_config import world_config
 from feedmill.simulation import WorldConfig
 from feedmill.simulation.ordinary_feed import OrdinaryFeed
 from feedmill.simulation.records import arrivals_of, seen_in
 from feedmill.simulation.world import World
+from public_data import WINDOW_MS, batches_of, opened, with_data
 from report import Figure, arguments, cores, progress, report
 
 PLOT = Path(__file__).parents[1] / "docs" / "images" / "sync_interval.svg"
@@ -54,7 +51,6 @@ OVERALL, WITHIN = "over all rows", "within ten minutes"
 INTERVALS = {
     "5 days": 5 * DAY, "2 days": 2 * DAY, "1 day": DAY, "6 hours": 6 * HOUR, "1 hour": HOUR, "10 minutes": 10 * MINUTE,
 }  # fmt: skip
-KUAIRAND_FROM = 1_651_161_600_000
 WORLD = WorldConfig(users=350, days=20)
 QUICK = WorldConfig(users=80, days=6, backlog=250, births_per_day=40, authors=60)
 
@@ -128,22 +124,10 @@ def compared(config: LearningConfig, batches: Batches, start: int, intervals: di
     return Compared(list(config.objectives), found, len(known))
 
 
-def in_kuairand(data: Path, seed: int, intervals: dict[str, int], most: int | None) -> Compared:
+def in_kuairand(data: Path, seed: int, intervals: dict[str, int]) -> Compared:
     """One seed of the model."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [Path(sys.executable).with_name("feedmill"), "import", "kuairand", data, "--json", "--home", folder]
-        environment = {**os.environ, "FEEDMILL_LOG": "error"}
-        subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
-        with Engine.open(Path(folder), arguments=[f"training.seed={seed}"], environment={}) as engine:
-            config = engine.config.learning()
-
-            def batches() -> Batches:
-                position, end = 0, engine.log.end() if most is None else most
-                while position < end:
-                    records, position = engine.log.read(position, config.training.batch)
-                    yield records
-
-            return compared(config, batches(), KUAIRAND_FROM, intervals)
+    with opened("kuairand", data, f"training.seed={seed}") as engine:
+        return compared(engine.config.learning(), batches_of(engine), WINDOW_MS, intervals)
 
 
 def in_world(world_config_: WorldConfig, seed: int, intervals: dict[str, int]) -> Compared:
@@ -183,8 +167,7 @@ def in_batches(steps: Iterator[list[Record]], size: int) -> Batches:
 
 
 def main() -> None:
-    parser = arguments((__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("FEEDMILL_DATA", "../shared/data")))
+    parser = with_data(arguments((__doc__ or "").splitlines()[0]))
     parser.add_argument("--plot", type=Path, help=f"where to draw it; {PLOT.name} in docs/images unless --quick")
     options = parser.parse_args()
     seeds = range(options.seed, options.seed + (2 if options.quick else 5))
@@ -194,7 +177,7 @@ def main() -> None:
     found: dict[str, list[Compared]] = {"world": [], "kuairand": []}
     with ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn")) as pool:
         worlds = [pool.submit(in_world, QUICK if options.quick else WORLD, seed, INTERVALS) for seed in lives]
-        logs = [pool.submit(in_kuairand, options.data / "kuairand", seed, within, None) for seed in seeds]
+        logs = [pool.submit(in_kuairand, options.data, seed, within) for seed in seeds]
         for name, futures in (("world", worlds), ("kuairand", logs)):
             for number, future in enumerate(futures):
                 found[name].append(future.result())

@@ -40,6 +40,25 @@ def merge_keys(
 ) -> None:
     """Merge sorted parts into `keys` and `positions`. Runs without the interpreter's lock."""
 
+# Neighbours (native/cosine.h).
+
+def nearest_sets(
+    bounds: npt.NDArray[np.int64],
+    members: npt.NDArray[np.int32],
+    holder_bounds: npt.NDArray[np.int64],
+    holders: npt.NDArray[np.int32],
+    lengths: npt.NDArray[np.float32],
+    other_lengths: npt.NDArray[np.float32],
+    count: int,
+    shrinkage: float,
+    itself: int,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Of each set the nearest others by shrunk cosine, as bounds, sets in ascending order, and cosines.
+
+    A set i has the members from bounds[i] to bounds[i + 1]; `holders` are the others that hold each member, in the same
+    form. Lengths are the roots of the sizes. `itself` is the other that is no neighbour of set 0, the next one of set 1
+    and so on; -1: all may be. ValueError where an array does not fit. Runs without the interpreter's lock."""
+
 # The embedding table (native/table.h). ValueError where an argument makes no sense; nothing has changed then.
 
 TableSlot = tuple[int, list[tuple[int, int, list[float], float, float, float]], int, float, int | None]
