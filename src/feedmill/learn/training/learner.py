@@ -74,6 +74,8 @@ class Learner:
         self.config = config
         self.frozen = False
         """While set, parameters stay as they are; state goes on."""
+        self.copied = 0
+        """Bytes that the last `save` has copied, or that `load` has read of them."""
         seed = config.training.seed
         reader = FeedbackReader(config.actions, config.objectives)
         self.state = State(StateConfig(config.features, reader, frozenset(config.join.served_means_seen), seed))
@@ -119,6 +121,7 @@ class Learner:
         """
         state, waiting, optimizer = copy_state(self.state), self.joiner.dump(), BytesIO()
         torch.save(self.ranker.optimizer.state_dict(), optimizer)
+        self.copied = len(waiting) + sum(array.nbytes for array in state.values())
         self.parameters.save(folder, begun)
         with storage_errors(folder):
             (folder / OPTIMIZER).write_bytes(optimizer.getbuffer())
@@ -130,7 +133,7 @@ class Learner:
 
         Raises SnapshotError when the files are damaged; the learner is then of no further use.
         """
-        load_state(self.state, folder)
+        self.copied = load_state(self.state, folder)
         self.load_parameters(folder)
         try:
             waiting = (folder / JOINER).read_bytes()
