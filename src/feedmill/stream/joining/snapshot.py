@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from feedmill.domain.errors import SnapshotError
+from feedmill.stream.collector import paused_collector
 from feedmill.stream.joining.disk import Cut
 from feedmill.stream.joining.memory import Memory
 from feedmill.stream.joining.remembered import Early, Impression, Packed, Page
@@ -120,7 +121,8 @@ def load(dumped: bytes, memory: Memory, state: State, shape: list[int]) -> None:
         stored = msgspec.msgpack.decode(dumped, type=_Stored)
         if stored.shape != shape:
             raise SnapshotError("the joiner's snapshot holds features of another schema")
-        _fill(memory, state, stored)
+        with paused_collector():
+            _fill(memory, state, stored)
     except (msgspec.MsgspecError, ValueError, LookupError) as error:
         raise SnapshotError(f"the joiner's snapshot cannot be read ({error})") from None
 
