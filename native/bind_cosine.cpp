@@ -1,32 +1,15 @@
 #include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/tuple.h>
 
 #include <tuple>
 
 #include "cosine.h"
+#include "numpy_arrays.h"
 
 namespace nb = nanobind;
 using namespace feedmill;
 
 namespace {
-
-template <typename T>
-using In = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <typename T>
-using Array = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
-
-template <typename T>
-std::span<const T> view(const In<T>& array) {
-  return {array.data(), array.shape(0)};
-}
-
-template <typename T>
-Array<T> to_numpy(std::vector<T>&& values) {
-  auto* owned = new std::vector<T>(std::move(values));
-  nb::capsule owner(owned, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-  return Array<T>(owned->data(), {owned->size()}, owner);
-}
 
 std::tuple<Array<std::int64_t>, Array<std::int32_t>, Array<float>> nearest(
     In<std::int64_t> bounds, In<std::int32_t> members, In<std::int64_t> holder_bounds, In<std::int32_t> holders,

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "key_filter.h"
+#include "numpy_arrays.h"
 
 namespace nb = nanobind;
 using namespace feedmill;
@@ -13,39 +14,23 @@ using namespace feedmill;
 namespace {
 
 template <typename T>
-using In = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <typename T>
 using Out = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <typename T>
-using Array = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
 using InBlocks = nb::ndarray<const std::uint32_t, nb::shape<-1, 8>, nb::c_contig, nb::device::cpu>;
 using OutBlocks = nb::ndarray<std::uint32_t, nb::shape<-1, 8>, nb::c_contig, nb::device::cpu>;
 
-template <typename T>
-std::span<const T> view(const In<T>& array) {
-  return {array.data(), array.shape(0)};
-}
-
-SortedKeys view(const In<std::uint64_t>& keys, const In<std::int64_t>& positions) {
+SortedKeys sorted_keys(const In<std::uint64_t>& keys, const In<std::int64_t>& positions) {
   if (keys.shape(0) != positions.shape(0)) throw std::invalid_argument("keys and positions differ in length");
   return {view(keys), view(positions)};
 }
 
-template <typename T>
-Array<T> to_numpy(std::vector<T>&& values) {
-  auto* owned = new std::vector<T>(std::move(values));
-  nb::capsule owner(owned, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-  return Array<T>(owned->data(), {owned->size()}, owner);
-}
-
 using Hits = std::pair<Array<std::int64_t>, Array<std::int64_t>>;
 
-Hits to_numpy(KeyHits&& hits) { return {to_numpy(std::move(hits.probes)), to_numpy(std::move(hits.positions))}; }
+Hits to_hits(KeyHits&& hits) { return {to_numpy(std::move(hits.probes)), to_numpy(std::move(hits.positions))}; }
 
 Hits find_in_map(const KeyMap& map, In<std::uint64_t> keys) {
   KeyHits hits;
   map.find(view(keys), hits);
-  return to_numpy(std::move(hits));
+  return to_hits(std::move(hits));
 }
 
 std::pair<Array<std::uint64_t>, Array<std::int64_t>> sorted_map(const KeyMap& map) {
@@ -71,11 +56,11 @@ void fill_key_filter(In<std::uint64_t> keys, OutBlocks filter) {
 }
 
 Hits find_keys(InBlocks filter, In<std::uint64_t> keys, In<std::int64_t> positions, In<std::uint64_t> probes) {
-  const SortedKeys segment = view(keys, positions);
+  const SortedKeys segment = sorted_keys(keys, positions);
   if (filter.shape(0) == 0) throw std::invalid_argument("a filter has at least one block");
   KeyHits hits;
   find_in_segment({reinterpret_cast<const FilterBlock*>(filter.data()), filter.shape(0)}, segment, view(probes), hits);
-  return to_numpy(std::move(hits));
+  return to_hits(std::move(hits));
 }
 
 void merge_keys(const std::vector<std::pair<In<std::uint64_t>, In<std::int64_t>>>& parts, Out<std::uint64_t> keys,
@@ -83,7 +68,7 @@ void merge_keys(const std::vector<std::pair<In<std::uint64_t>, In<std::int64_t>>
   std::vector<SortedKeys> sorted;
   std::size_t total = 0;
   for (const auto& [part_keys, part_positions] : parts) {
-    sorted.push_back(view(part_keys, part_positions));
+    sorted.push_back(sorted_keys(part_keys, part_positions));
     total += part_keys.shape(0);
   }
   if (keys.shape(0) != total || positions.shape(0) != total) {
@@ -102,7 +87,7 @@ void bind_key_filter(nb::module_& m) {
       .def(
           "add",
           [](KeyMap& map, In<std::uint64_t> keys, In<std::int64_t> positions) {
-            const SortedKeys added = view(keys, positions);
+            const SortedKeys added = sorted_keys(keys, positions);
             map.add(added.keys, added.positions);
           },
           nb::arg("keys"), nb::arg("positions"))

@@ -191,8 +191,8 @@ def test_a_comparison_asks_again_what_was_damaged_or_depends_on_other_settings(h
     assert asked == ["svd"]
     assert not attempt(5, stop_at="item-neighbours")
     assert asked == ["popularity", "item-neighbours"]
-    for path in home.glob("evaluate/*.npz"):
-        path.write_bytes(path.read_bytes()[:100])
+    for number, path in enumerate(sorted(home.glob("evaluate/*.npz"))):
+        path.write_bytes(path.read_bytes()[: 100 * (number % 2)])
     assert attempt(10)
     assert asked == [*models]
     assert attempt(10)

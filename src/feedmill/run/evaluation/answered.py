@@ -31,7 +31,7 @@ class KeptAnswers:
         try:
             with np.load(io.BytesIO(self._file(model, split).read_bytes())) as kept:
                 return Answer(kept["lists"], *kept["seconds"].tolist())
-        except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, LookupError, TypeError, zipfile.BadZipFile):
             return None
 
     def keep(self, model: str, split: str, answer: Answer) -> None:
